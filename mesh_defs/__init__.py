@@ -1,0 +1,23 @@
+"""The platform's public names. They resolve lazily: reading the catalog must not pay for Dagster's import."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mesh_defs.authoring.domain import domain_definitions
+    from mesh_defs.authoring.package_files import package_file
+    from mesh_defs.authoring.product import data_product
+
+__all__ = ["data_product", "domain_definitions", "package_file"]
+
+_HOMES = {
+    "data_product": "mesh_defs.authoring.product",
+    "domain_definitions": "mesh_defs.authoring.domain",
+    "package_file": "mesh_defs.authoring.package_files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'mesh_defs' has no attribute '{name}'")

@@ -1,0 +1,223 @@
+"""One product as one Dagster asset: its spec, its checks, and the step that writes, audits and publishes it."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from mesh_defs.authoring.folder import DomainFolder, Made
+from mesh_defs.authoring.inputs import StepInputs
+from mesh_defs.authoring.metadata import check_metadata, declared_metadata, published_metadata
+from mesh_defs.authoring.product import ProductFunction
+from mesh_defs.authoring.publish import Audited, audit, failure_of, write_audit_publish
+from mesh_defs.authoring.resources import DomainStorage, duckdb_key, storage_key
+from mesh_defs.errors import MeshError, StorageError
+from mesh_defs.model.contract import Contract, Server
+from mesh_defs.query.platform import open_platform
+from mesh_defs.settings import Settings
+from mesh_defs.storage.base import Storage
+from mesh_defs.storage.open import storage_at
+from quality_checks import Result, check_names
+
+Yielded = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
+
+
+def asset_key(product: str) -> dg.AssetKey:
+    """`domain.product` as Dagster's key."""
+    return dg.AssetKey(product.split("."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductAsset:
+    """A product about to become an asset."""
+
+    folder: DomainFolder
+    contract: Contract
+    made: Made
+    settings: Settings
+    retention_seconds: float
+
+    @property
+    def key(self) -> dg.AssetKey:
+        """The asset's key."""
+        return asset_key(self.contract.product)
+
+    @property
+    def server(self) -> Server:
+        """Where the product lies in this environment. Raises StorageError when the contract does not say."""
+        return server_in(self.contract, self.settings.environment)
+
+    def build(self) -> dg.AssetsDefinition:
+        """The asset, its checks and its step. Subsettable, so that checks alone can re-audit what is published."""
+        options, domain = self.made.options, self.contract.domain
+        named = inspect.Parameter.KEYWORD_ONLY
+        resources = [
+            inspect.Parameter(storage_key(domain), named, annotation=DomainStorage),
+            inspect.Parameter(duckdb_key(domain), named, annotation=DuckDBResource),
+        ]
+        own = self.made.dagster_parameters if isinstance(self.made, ProductFunction) else ()
+        taken = {parameter.name for parameter in own}
+        extra = [p.replace(kind=named) for p in own] + [p for p in resources if p.name not in taken]
+        # Dagster reads config and resources off the signature; every product's step has its own.
+        context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        step = self._step(taken)
+        step.__signature__ = inspect.Signature([context, *extra])  # type: ignore[attr-defined]
+        step.__annotations__ = {parameter.name: parameter.annotation for parameter in extra}
+        return dg.multi_asset(
+            name=self.contract.product.replace(".", "__"),
+            specs=[self._spec()],
+            check_specs=self._check_specs(),
+            can_subset=True,
+            retry_policy=options.retry_policy,
+            pool=options.pool,
+        )(step)
+
+    def _spec(self) -> dg.AssetSpec:
+        contract, options = self.contract, self.made.options
+        eager = dg.AutomationCondition.eager() if self.made.inputs else None
+        return dg.AssetSpec(
+            self.key,
+            deps=[asset_key(name) for name in self.made.inputs],
+            skippable=True,
+            group_name=contract.domain,
+            description=contract.description,
+            owners=[f"team:{contract.owner}"],
+            tags={"granularity": contract.granularity, "status": contract.status, **contract.tags},
+            kinds={self.server.kind, self.made.made_with},
+            code_version=self.made.code_version,
+            freshness_policy=_freshness(contract.service_level.freshness_hours_max),
+            automation_condition=options.automation_condition or eager,
+            metadata=declared_metadata(self.folder.declaration(contract.product), self._place(None)),
+        )
+
+    def _check_specs(self) -> list[dg.AssetCheckSpec]:
+        named = zip(check_names(self.contract.expectations), self.contract.expectations, strict=True)
+        return [
+            dg.AssetCheckSpec(
+                name,
+                asset=self.key,
+                blocking=expectation.severity == "critical",
+                description=str(expectation.meta.get("description", "")) or None,
+                metadata={"type": expectation.type, "kwargs": dg.MetadataValue.json(dict(expectation.kwargs))},
+            )
+            for name, expectation in named
+        ]
+
+    def _place(self, root: str | None) -> Path:
+        base = Path(root) if root else self.settings.storage_root(self.contract.domain, self.folder.domain.storage)
+        return base / self.server.place
+
+    def _step(self, taken: set[str]) -> Callable[..., Yielded]:
+        """`taken` are the parameters that Dagster fills for the product's own function."""
+        domain = self.contract.domain
+
+        def step(context: dg.AssetExecutionContext, **filled: Any) -> Yielded:
+            root = filled[storage_key(domain)].root
+            own = {name: value for name, value in filled.items() if name in taken}
+            with filled[duckdb_key(domain)].get_connection() as connection:
+                try:
+                    if context.selected_asset_keys:
+                        yield from self._publish(context, connection, root, own)
+                    else:
+                        yield from self._audit_again(context, connection, root)
+                except MeshError as error:
+                    metadata = {"mesh/error": error.code, "mesh/mend": error.fix}
+                    raise dg.Failure(failure_of(error), metadata, allow_retries=error.retryable) from None
+
+        return step
+
+    def _publish(self, context: dg.AssetExecutionContext, connection: Any, root: str, own: Mapping[str, Any]) -> Yielded:
+        inputs = StepInputs(
+            folder=self.folder,
+            contract=self.contract,
+            made=self.made,
+            connection=connection,
+            own_storage=lambda name: self._storage(root, self.folder.products[name][0]),
+            door=lambda: open_platform(self.settings),
+        )
+        given = dict(own)
+        if isinstance(self.made, ProductFunction):
+            offered = {"context": context, "connection": connection}
+            given |= {name: value for name, value in offered.items() if name in self.made.takes}
+        audited = write_audit_publish(
+            inputs,
+            self._storage(root, self.contract),
+            given,
+            now=lambda: datetime.now(UTC),
+            retention_seconds=self.retention_seconds,
+        )
+        checks = self._check_results(context, audited.results, audited.candidate.id)
+        if audited.published is None:
+            yield from checks
+            raise self._refused(audited)
+        yield dg.MaterializeResult(
+            asset_key=self.key,
+            metadata=published_metadata(audited, inputs.read, self._place(root)),
+            check_results=checks,
+            data_version=dg.DataVersion(audited.published.stamp["data_version"]),
+        )
+
+    def _audit_again(self, context: dg.AssetExecutionContext, connection: Any, root: str) -> Yielded:
+        """Checks selected without the asset: look again at what is published, and change nothing."""
+        storage = self._storage(root, self.contract)
+        version = storage.current()
+        if version is None:
+            raise StorageError(f"{self.contract.product} has no published version to check", fix="materialize it first")
+        results = audit(connection, storage, version.parts, self.contract)
+        yield from self._check_results(context, results, version.id)
+
+    def _check_results(
+        self, context: dg.AssetExecutionContext, results: Sequence[Result], version: str
+    ) -> list[dg.AssetCheckResult]:
+        selected = {key.name for key in context.selected_asset_check_keys}
+        named = zip(check_names(self.contract.expectations), results, strict=True)
+        return [
+            dg.AssetCheckResult(
+                asset_key=self.key,
+                check_name=name,
+                passed=result.success,
+                severity=_SEVERITY[result.expectation.severity],
+                metadata=check_metadata(result, version),
+            )
+            for name, result in named
+            if name in selected
+        ]
+
+    def _refused(self, audited: Audited) -> dg.Failure:
+        failed = [r for r in audited.results if not r.success and r.expectation.severity == "critical"]
+        told = "; ".join(f"{r.expectation.name}: {r.unexpected_count or 'not'} as promised" for r in failed)
+        return dg.Failure(
+            f"{self.contract.product}: the new version was quarantined, readers keep the last good one — {told}",
+            {"mesh/version": audited.candidate.id, "mesh/quarantined": True},
+            allow_retries=False,
+        )
+
+    def _storage(self, root: str, contract: Contract) -> Storage:
+        server = server_in(contract, self.settings.environment)
+        return storage_at(server.kind, Path(root) / server.place)
+
+
+_SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
+
+
+def server_in(contract: Contract, environment: str) -> Server:
+    """The contract's server for an environment. Raises StorageError, naming those there are."""
+    found = next((server for server in contract.servers if server.environment == environment), None)
+    if found is None:
+        known = ", ".join(sorted(server.environment for server in contract.servers))
+        what = f"{contract.product} has no server for the environment '{environment}'"
+        raise StorageError(what, where=contract.file, fix=f"add one, or set MESH_ENV to one of: {known}")
+    return found
+
+
+def _freshness(hours_max: float | None) -> dg.FreshnessPolicy | None:
+    """Warn at three quarters of the promise, so that there is time to act."""
+    if hours_max is None:
+        return None
+    window = timedelta(hours=hours_max)
+    return dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window * 3 / 4)

@@ -1,0 +1,84 @@
+"""What an asset says of itself, under Dagster's standard keys. Never a sample of data, never a rule of access."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mesh_defs.authoring.publish import Audited
+from mesh_defs.documents.snapshot import dump_product
+from mesh_defs.model.contract import Column
+from mesh_defs.model.lineage import ColumnLineage
+from mesh_defs.model.mesh import DataProduct
+from quality_checks import Result
+
+PRODUCT_KEY = "mesh/product"
+
+
+def declared_metadata(product: DataProduct, place: Path) -> dict[str, Any]:
+    """What the definition knows: the whole declaration (the catalog reads it back), and Dagster's own keys."""
+    contract = product.contract
+    return {
+        "dagster/table_name": contract.product,
+        "dagster/uri": place.as_uri(),
+        "dagster/column_schema": dg.TableSchema(columns=[_column(column) for column in contract.columns]),
+        "mesh/contract_version": contract.version,
+        "mesh/contract_file": contract.file,
+        PRODUCT_KEY: dg.MetadataValue.json(dump_product(product)),
+    }
+
+
+def published_metadata(audited: Audited, read: Mapping[str, Mapping[str, str]], place: Path) -> dict[str, Any]:
+    """What a publication knows: the version, its size, and what it was made from and under which grants."""
+    version = audited.published
+    if version is None:
+        raise ValueError("nothing was published")
+    metadata: dict[str, Any] = {
+        "dagster/row_count": version.rows,
+        "dagster/uri": place.as_uri(),
+        "mesh/version": version.id,
+        "mesh/contract_version": version.stamp["contract_version"],
+        "mesh/bytes": version.bytes,
+        "mesh/read": dg.MetadataValue.json({name: dict(each) for name, each in read.items()}),
+    }
+    if audited.columns_left_out:
+        metadata["mesh/columns_left_out"] = ", ".join(audited.columns_left_out)
+    if audited.lineage.unknown:
+        metadata["mesh/column_lineage_unknown"] = audited.lineage.unknown
+    else:
+        metadata["dagster/column_lineage"] = _lineage(audited.lineage)
+    return metadata
+
+
+def check_metadata(result: Result, version: str) -> dict[str, Any]:
+    """Counts and shares only; the version says which candidate or publication they are about."""
+    numbers = {
+        "observed_value": result.observed_value,
+        "element_count": result.element_count,
+        "unexpected_count": result.unexpected_count,
+        "unexpected_percent": result.unexpected_percent,
+    }
+    known = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+    return {"mesh/version": version, "mesh/engine": result.engine, **known}
+
+
+def _column(column: Column) -> dg.TableColumn:
+    tags = {"classification": column.classification}
+    if column.identifies:
+        tags["identifies"] = column.identifies
+    constraints = dg.TableColumnConstraints(nullable=not column.required, unique=column.unique)
+    return dg.TableColumn(
+        name=column.name, type=column.type, description=column.description or None, constraints=constraints, tags=tags
+    )
+
+
+def _lineage(lineage: ColumnLineage) -> dg.TableColumnLineage:
+    deps = {
+        column: [
+            dg.TableColumnDep(asset_key=dg.AssetKey(source.product.split(".")), column_name=source.column)
+            for source in sources
+        ]
+        for column, sources in lineage.columns.items()
+    }
+    return dg.TableColumnLineage(deps)

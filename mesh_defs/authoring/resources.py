@@ -1,0 +1,38 @@
+"""A domain's storage and its working DuckDB as Dagster resources, so that operators see them and the environment sets them."""
+
+import os
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from mesh_defs.model.mesh import Domain
+from mesh_defs.settings import Settings, storage_variable, warehouse_variable
+
+
+class DomainStorage(dg.ConfigurableResource[None]):
+    """Where a domain keeps its products: a folder that only this domain writes."""
+
+    root: str
+
+
+def storage_key(domain: str) -> str:
+    """Resource key of a domain's storage."""
+    return f"{domain}_storage"
+
+
+def duckdb_key(domain: str) -> str:
+    """Resource key of the DuckDB in which a domain's steps work."""
+    return f"{domain}_duckdb"
+
+
+def domain_resources(domain: Domain, settings: Settings) -> dict[str, dg.ConfigurableResource[object]]:
+    """The two resources of a domain. Steps work in memory unless the environment names a private DuckDB file."""
+    storage, warehouse = storage_variable(domain.name), warehouse_variable(domain.name)
+    root = settings.storage_root(domain.name, domain.storage)
+    return {
+        storage_key(domain.name): DomainStorage(root=dg.EnvVar(storage) if os.environ.get(storage) else str(root)),
+        duckdb_key(domain.name): DuckDBResource(
+            database=dg.EnvVar(warehouse) if os.environ.get(warehouse) else ":memory:",
+            connection_config={"temp_directory": str(settings.home / "spill")},
+        ),
+    }

@@ -1,0 +1,104 @@
+"""Reads a code location back from its asset graph: what it declares, not what we believe it declares."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+
+from mesh_defs.documents.access import read_access
+from mesh_defs.documents.snapshot import dump_section, parse_product
+from mesh_defs.documents.standards import read_domain, read_standards
+from mesh_defs.documents.workspace import Location
+from mesh_defs.errors import DeclarationError, Finding
+from mesh_defs.model.access import Grant
+from mesh_defs.model.mesh import DataProduct, Section, Standards
+
+_PRODUCT_KEY = "mesh/product"
+
+
+def load_definitions(location: Location) -> dg.Definitions:
+    """Import the location's file and return its Definitions. What the import raises passes."""
+    module = _import(location)
+    found = [value for value in vars(module).values() if isinstance(value, dg.Definitions)]
+    if len(found) != 1:
+        finding = Finding(
+            where=str(location.file),
+            what=f"holds {len(found)} Definitions",
+            fix="write `defs = domain_definitions(__file__)` once",
+        )
+        raise DeclarationError([finding])
+    return found[0]
+
+
+def load_section(location: Location, *, root: Path, now: datetime) -> Section:
+    """Read what a domain's location declares: products from its asset graph, grants from its access files."""
+    standards = read_standards(root)
+    domain = read_domain(location.folder, standards, root=root)
+    products = tuple(_products(load_definitions(location)))
+    grants = _grants(location.folder, products, standards, root)
+    section = Section(
+        location=location.name,
+        domain=domain,
+        products=products,
+        grants=grants,
+        fingerprint=location.fingerprint(root),
+        hash="",
+        loaded_at=now,
+    )
+    return with_hash(section)
+
+
+def with_hash(section: Section) -> Section:
+    """The section with the hash of what it means: not of when it was read, nor of the files' times."""
+    fields = {name: getattr(section, name) for name in Section.__slots__}  # type: ignore[attr-defined]
+    meaning = Section(**{**fields, "fingerprint": "", "hash": "", "loaded_at": datetime.min})
+    return Section(**{**fields, "hash": hashlib.sha256(dump_section(meaning)).hexdigest()})
+
+
+def _products(definitions: dg.Definitions) -> Iterator[DataProduct]:
+    """From the location that makes an asset, never from a stub: only materializable assets carry a declaration."""
+    graph = definitions.resolve_asset_graph()
+    for key in sorted(graph.materializable_asset_keys):
+        declared = graph.get(key).metadata.get(_PRODUCT_KEY)
+        if declared is not None:
+            yield parse_product(declared.value if isinstance(declared, dg.JsonMetadataValue) else declared)
+
+
+def _grants(
+    folder: Path, products: tuple[DataProduct, ...], standards: Standards, root: Path
+) -> tuple[Grant, ...]:
+    names = frozenset(product.name for product in products)
+    findings: list[Finding] = []
+    grants: list[Grant] = []
+    seen: dict[str, str] = {}
+    for file in sorted((folder / "access").glob("*.access.yaml")):
+        try:
+            read = read_access(file, standards, products=names, root=root)
+        except DeclarationError as error:
+            findings += error.findings
+            continue
+        for grant in read[:1]:
+            if grant.product in seen:
+                what = f"a second access file of {grant.product}, the first is {seen[grant.product]}"
+                findings.append(Finding(where=str(file), what=what, fix="keep one access file per product"))
+            seen[grant.product] = file.name
+        grants += read
+    if findings:
+        raise DeclarationError(findings)
+    return tuple(grants)
+
+
+def _import(location: Location) -> ModuleType:
+    name = f"mesh_location_{location.name}"
+    spec = importlib.util.spec_from_file_location(name, location.file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import {location.file}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,163 @@
+"""Two contracts of one product, compared: what changed, whether it breaks a consumer, and the version that demands.
+
+Breaking is what can make a query fail, or make a promise that somebody relied on weaker. Where a product lies is no promise:
+consumers name products, never places.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from mesh_defs.model.contract import Classification, Column, Contract
+from quality_checks import Expectation
+
+Level = Literal["major", "minor", "patch"]
+_LEVELS: tuple[Level, ...] = ("patch", "minor", "major")
+_RANKS = {name: rank for rank, name in enumerate(get_args(Classification))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference, in words, and the part of the version that it raises. Only `major` breaks consumers."""
+
+    level: Level
+    what: str
+
+    @property
+    def breaking(self) -> bool:
+        """True when a consumer's query or trust can break."""
+        return self.level == "major"
+
+
+def compare(old: Contract, new: Contract) -> tuple[Change, ...]:
+    """Return every change from `old` to `new`, breaking ones first."""
+    changes = [*_columns(old, new), *_expectations(old, new), *_promises(old, new), *_texts(old, new)]
+    return tuple(sorted(changes, key=lambda change: -_LEVELS.index(change.level)))
+
+
+def demanded_version(old: str, changes: tuple[Change, ...]) -> str:
+    """The lowest version that may carry these changes: `old` itself when there are none."""
+    if not changes:
+        return old
+    major, minor, patch = _numbers(old)
+    level = max((change.level for change in changes), key=_LEVELS.index)
+    return {
+        "major": f"{major + 1}.0.0",
+        "minor": f"{major}.{minor + 1}.0",
+        "patch": f"{major}.{minor}.{patch + 1}",
+    }[level]
+
+
+def is_enough(version: str, demanded: str) -> bool:
+    """Tell whether `version` is at least the demanded one."""
+    return _numbers(version) >= _numbers(demanded)
+
+
+def _numbers(version: str) -> tuple[int, int, int]:
+    major, minor, patch = version.split(".")
+    return int(major), int(minor), int(patch)
+
+
+def _columns(old: Contract, new: Contract) -> Iterator[Change]:
+    before, after = ({column.name: column for column in contract.columns} for contract in (old, new))
+    for name in before.keys() - after.keys():
+        yield Change(level="major", what=f"column {name} removed")
+    for name in after.keys() - before.keys():
+        yield Change(level="minor", what=f"column {name} added")
+    for name in before.keys() & after.keys():
+        yield from _column(before[name], after[name])
+    kept = [[name for name in contract.column_names if name in before and name in after] for contract in (old, new)]
+    if kept[0] != kept[1]:
+        yield Change(level="minor", what="columns stand in another order")
+
+
+def _column(old: Column, new: Column) -> Iterator[Change]:
+    name = old.name
+    if old.type != new.type:
+        yield Change(level="major", what=f"column {name}: type {old.type} became {new.type}")
+    for word in ("required", "unique"):
+        if getattr(old, word) != getattr(new, word):
+            weaker = getattr(old, word)
+            what = f"column {name} is {'no longer' if weaker else 'now'} {word}"
+            yield Change(level="major" if weaker else "minor", what=what)
+    if old.primary_key != new.primary_key:
+        yield Change(level="major", what=f"column {name} {'left' if old.primary_key else 'joined'} the primary key")
+    if old.identifies != new.identifies:
+        yield Change(level="major", what=f"column {name} identifies {new.identifies}, was {old.identifies}")
+    if old.classification != new.classification:
+        stricter = _RANKS[new.classification] > _RANKS[old.classification]
+        what = f"column {name}: classification {old.classification} became {new.classification}"
+        yield Change(level="major" if stricter else "minor", what=what)
+    if (old.description, old.logical_type, old.sources) != (new.description, new.logical_type, new.sources):
+        yield Change(level="patch", what=f"column {name}: described otherwise")
+
+
+def _expectations(old: Contract, new: Contract) -> Iterator[Change]:
+    before, after = ({_subject(e): e for e in contract.expectations} for contract in (old, new))
+    for subject in before.keys() - after.keys():
+        yield Change(level=_weight(before[subject]), what=f"check {before[subject].name} removed")
+    for subject in after.keys() - before.keys():
+        yield Change(level="minor", what=f"check {after[subject].name} added")
+    for subject in before.keys() & after.keys():
+        was, is_now = before[subject], after[subject]
+        if was.severity != is_now.severity:
+            level: Level = "major" if was.severity == "critical" else "minor"
+            yield Change(level=level, what=f"check {was.name}: {was.severity} became {is_now.severity}")
+        if was.kwargs != is_now.kwargs:
+            looser = not _tightens(was.kwargs, is_now.kwargs)
+            what = f"check {was.name} is {'looser or different' if looser else 'stricter'}"
+            yield Change(level=_weight(was) if looser else "minor", what=what)
+
+
+def _subject(expectation: Expectation) -> tuple[str, tuple[str, ...], str]:
+    return expectation.type, tuple(expectation.columns), str(expectation.meta.get("name", ""))
+
+
+def _weight(expectation: Expectation) -> Level:
+    return "major" if expectation.severity == "critical" else "minor"
+
+
+_STRICTER: Mapping[str, Callable[[Any, Any], bool]] = {
+    "min_value": lambda was, now: now is not None and (was is None or now >= was),
+    "max_value": lambda was, now: now is not None and (was is None or now <= was),
+    "strict_min": lambda was, now: bool(now) >= bool(was),
+    "strict_max": lambda was, now: bool(now) >= bool(was),
+    "value_set": lambda was, now: set(map(str, now or ())) <= set(map(str, was or ())),
+    "mostly": lambda was, now: (1 if now is None else now) >= (1 if was is None else was),
+}
+
+
+def _tightens(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """True when every differing argument is known to allow less than before."""
+    differing = {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)}
+    try:
+        return all(key in _STRICTER and _STRICTER[key](was.get(key), now.get(key)) for key in differing)
+    except TypeError:
+        return False
+
+
+def _promises(old: Contract, new: Contract) -> Iterator[Change]:
+    if old.granularity != new.granularity:
+        yield Change(level="major", what=f"granularity {old.granularity} became {new.granularity}")
+    if old.grain != new.grain:
+        yield Change(level="major", what=f"grain ({', '.join(old.grain)}) became ({', '.join(new.grain)})")
+    if old.status != new.status:
+        what = f"status {old.status} became {new.status}"
+        yield Change(level="major" if new.status == "retired" else "minor", what=what)
+    was, now = old.service_level.freshness_hours_max, new.service_level.freshness_hours_max
+    if was != now:
+        staler = was is not None and (now is None or now > was)
+        what = f"freshness {_hours(was)} became {_hours(now)}"
+        yield Change(level="major" if staler else "minor", what=what)
+
+
+def _texts(old: Contract, new: Contract) -> Iterator[Change]:
+    for field in ("description", "owner", "purpose", "republishes", "tags", "servers", "id"):
+        if getattr(old, field) != getattr(new, field):
+            yield Change(level="patch", what=f"{field} changed")
+    if old.service_level.schedule != new.service_level.schedule:
+        yield Change(level="patch", what="schedule changed")
+
+
+def _hours(hours: float | None) -> str:
+    return "unpromised" if hours is None else f"{hours:g} h"

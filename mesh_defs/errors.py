@@ -1,0 +1,105 @@
+"""Every error a person can meet, as a tree: what happened, where, how to mend it.
+
+    MeshError
+    ├── DeclarationError      a file or a decorated function says something wrong (one or more findings)
+    ├── NotFoundError         no such product, domain or column
+    ├── QueryRejectedError    the SQL is not one governable SELECT
+    ├── AccessDeniedError     the rules do not let this principal read this
+    ├── StorageError          bytes are missing, torn or refused
+    ├── EngineError           the engine failed while it ran an allowed query
+    └── UnreachableError      something this command needs does not answer
+
+A user's fault is a MeshError; our own fault crashes. No message carries a row's value.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a declaration, and what would mend it."""
+
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what} — {self.fix}"
+
+
+class MeshError(Exception):
+    """Says what happened, where, and how to mend it. `code` is stable; `retryable` says if trying again can help."""
+
+    code: ClassVar[str] = "mesh"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+        super().__init__(what, where, fix)
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head} — {self.fix}" if self.fix else head
+
+
+class DeclarationError(MeshError):
+    """A contract, an access file, a domain or a product's code says something wrong."""
+
+    code = "declaration"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        first = self.findings[0]
+        super().__init__(first.what, where=first.where, fix=first.fix)
+
+    def __str__(self) -> str:
+        return "\n".join(str(finding) for finding in self.findings)
+
+
+class NotFoundError(MeshError):
+    """A name that the mesh does not know, or that this principal may not know."""
+
+    code = "not-found"
+
+
+class QueryRejectedError(MeshError):
+    """The SQL is not one SELECT over products, or says what the door cannot govern."""
+
+    code = "query-rejected"
+
+
+class AccessDeniedError(MeshError):
+    """The rules do not let this principal read this, for this purpose."""
+
+    code = "access-denied"
+
+
+class StorageError(MeshError):
+    """Bytes are missing, torn, or could not be written."""
+
+    code = "storage"
+
+
+class EngineError(MeshError):
+    """The engine failed while it ran an allowed query; the message never carries a value."""
+
+    code = "engine"
+
+
+class UnreachableError(MeshError):
+    """Something that this command needs does not answer or is not installed."""
+
+    code = "unreachable"
+    retryable = True
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" for the closest known name, else the known names, for the end of a message."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else "there are none yet"

@@ -1,0 +1,127 @@
+"""The mesh as one immutable value: domains, products, grants and the federated standards."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Literal
+
+from mesh_defs.model.access import Grant, Principal
+from mesh_defs.model.contract import Contract
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A team's part of the mesh. `owner` is a team, `steward` a person; `storage` is relative to the state folder."""
+
+    name: str
+    title: str
+    description: str
+    owner: str
+    steward: str
+    organisation: str
+    storage: str
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataProduct:
+    """A contract and how it is kept: its inputs, its code's version, and the location that makes it."""
+
+    contract: Contract
+    inputs: tuple[str, ...]
+    made_with: Literal["sql", "python"]
+    code_version: str
+    location: str
+    storage: str
+
+    @property
+    def name(self) -> str:
+        """`domain.product`."""
+        return self.contract.product
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What one code location declares. When `error` is set, the products are the last known good ones.
+
+    `fingerprint` tells whether the location's files changed since `loaded_at`; `hash` whether its meaning did.
+    """
+
+    location: str
+    domain: Domain | None
+    products: tuple[DataProduct, ...]
+    grants: tuple[Grant, ...]
+    fingerprint: str
+    hash: str
+    loaded_at: datetime
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The sections of all locations at one generation. Invariant: the generation on disk only grows."""
+
+    format: int
+    generation: int
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standards:
+    """What all domains agreed on (mesh.yaml)."""
+
+    organisation: str
+    purposes: Mapping[str, str]
+    roles: Mapping[str, str]
+    people: Mapping[str, Principal]
+    snapshot_age_seconds_max: float
+    retention_seconds: float
+    query_seconds_max: float
+    query_memory_bytes_max: int
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Everything that is declared, joined. Pointers and grants of persons are state and live elsewhere."""
+
+    snapshot: Snapshot
+    standards: Standards
+
+    @cached_property
+    def domains(self) -> Mapping[str, Domain]:
+        """Domains by name."""
+        return {section.domain.name: section.domain for section in self.snapshot.sections if section.domain}
+
+    @cached_property
+    def products(self) -> Mapping[str, DataProduct]:
+        """Products by name, in the order of domain and product."""
+        found = (product for section in self.snapshot.sections for product in section.products)
+        return {product.name: product for product in sorted(found, key=lambda product: product.name)}
+
+    @cached_property
+    def grants(self) -> tuple[Grant, ...]:
+        """Grants that the access files give."""
+        return tuple(grant for section in self.snapshot.sections for grant in section.grants)
+
+    def section_of(self, product: str) -> Section | None:
+        """The section that declares a product."""
+        return next((s for s in self.snapshot.sections for p in s.products if p.name == product), None)
+
+    def principal(self, name: str) -> Principal | None:
+        """A person of the standards, or the service principal of a known domain."""
+        service = Principal(name=name, roles=("service",), title="pipelines")
+        return self.standards.people.get(name) or (service if service.domain in self.domains else None)
+
+    def upstream(self, product: str) -> tuple[str, ...]:
+        """Names of the products that `product` is made from."""
+        found = self.products.get(product)
+        return found.inputs if found else ()
+
+    def downstream(self, product: str) -> tuple[str, ...]:
+        """Names of the products that are made from `product`."""
+        return tuple(_consumers(self.products, product))
+
+
+def _consumers(products: Mapping[str, DataProduct], name: str) -> Iterator[str]:
+    return (product.name for product in products.values() if name in product.inputs)

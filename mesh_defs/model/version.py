@@ -1,0 +1,80 @@
+"""Published versions and the pins that a query reads: immutable parts, named once and never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mesh_defs.model.contract import StorageKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """An immutable piece of a version. `path` is relative to the product's place; `partition` None means the whole."""
+
+    path: str
+    rows: int
+    bytes: int
+    partition: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A staged version that nobody reads yet: its own parts only, in the contract's column order."""
+
+    id: str
+    parts: tuple[Part, ...]
+    columns: Mapping[str, str]
+    partition: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows staged."""
+        return sum(part.rows for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What readers see: parts, columns (name -> DuckDB type), and the declarations it was published under.
+
+    `stamp` holds JSON values of the publisher: contract version, data version, inputs read.
+    `recovered` says why this is not what the pointer named (a corrupt pointer); None when all is well.
+    """
+
+    id: str
+    parts: tuple[Part, ...]
+    columns: Mapping[str, str]
+    published_at: datetime
+    stamp: Mapping[str, Any] = field(default_factory=dict)
+    recovered: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all parts, as stored."""
+        return sum(part.bytes for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One product at one version, as a query reads it. `locations` are what an engine opens, read-only."""
+
+    product: str
+    version: str
+    kind: StorageKind
+    locations: tuple[str, ...]
+    columns: Mapping[str, str]
+    rows: int
+    bytes: int
+    published_at: datetime
+    data_version: str = ""
+    recovered: str | None = None
+
+    @property
+    def relation(self) -> str:
+        """The name under which the engine offers this pin to governed SQL."""
+        return "pin_" + self.product.replace(".", "__")

@@ -1,0 +1,68 @@
+"""Decisions as values: who may read which product, and why. Touches no SQL, disk or clock."""
+
+from collections.abc import Iterable
+
+from mesh_defs.model.access import AccessRequest, Decision, Grant, Principal
+
+
+def authorize(request: AccessRequest, grants: Iterable[Grant]) -> Decision:
+    """Decide one request over all of its products: allowed only when one grant applies to each of them.
+
+    A domain's service principal needs no grant for its own domain's products. When several grants apply, the one that
+    names the principal goes before one that names a role; then the first by id, so that the choice never depends on order.
+    """
+    everything = tuple(grants)
+    chosen: dict[str, str] = {}
+    reasons: list[str] = []
+    missing: list[str] = []
+    for product in request.products:
+        grant = _own(product, request.principal) or _applying(product, request, everything)
+        if grant:
+            chosen[product] = grant
+            reasons.append(f"{product}: grant '{grant}'")
+        else:
+            missing.append(product)
+            reasons.append(_why_not(product, request, everything))
+    return Decision(allowed=not missing, grants=chosen, reasons=tuple(reasons), fix=_fix(request, missing, everything))
+
+
+def _own(product: str, principal: Principal) -> str | None:
+    return "own-domain" if principal.domain == product.partition(".")[0] else None
+
+
+def _applying(product: str, request: AccessRequest, grants: tuple[Grant, ...]) -> str | None:
+    fitting = [g for g in grants if _fits(g, product, request) and not _expired(g, request)]
+    fitting = [g for g in fitting if request.purpose in g.purposes]
+    best = min(fitting, key=lambda g: (request.principal.name not in g.principals, g.id), default=None)
+    return best.id if best else None
+
+
+def _fits(grant: Grant, product: str, request: AccessRequest) -> bool:
+    """The grant is for this product and this principal, whatever the purpose and the day."""
+    held = request.principal.name in grant.principals or set(grant.roles) & set(request.principal.roles)
+    return grant.product == product and bool(held)
+
+
+def _expired(grant: Grant, request: AccessRequest) -> bool:
+    return grant.expires is not None and request.today > grant.expires
+
+
+def _why_not(product: str, request: AccessRequest, grants: tuple[Grant, ...]) -> str:
+    held = [g for g in grants if _fits(g, product, request)]
+    live = [g for g in held if not _expired(g, request)]
+    if live:
+        return f"{product}: granted only for {_purposes(live)}, asked for {request.purpose or 'no purpose'}"
+    return f"{product}: the grant '{held[0].id}' has expired" if held else f"{product}: no grant"
+
+
+def _fix(request: AccessRequest, missing: list[str], grants: tuple[Grant, ...]) -> str:
+    if not missing:
+        return ""
+    live = [g for g in grants if _fits(g, missing[0], request) and not _expired(g, request)]
+    if live:
+        return f"state a purpose that was granted: {_purposes(live)}"
+    return f"ask the owner of {', '.join(missing)} for a grant"
+
+
+def _purposes(grants: list[Grant]) -> str:
+    return ", ".join(sorted({purpose for grant in grants for purpose in grant.purposes}))

@@ -1,0 +1,100 @@
+"""What comes out of the door: rows in batches, and what it took to move them."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from types import TracebackType
+
+import pyarrow as pa
+
+from mesh_defs.engine.duckdb import Running
+from mesh_defs.ledger import Ledger
+from mesh_defs.model.access import Decision
+from mesh_defs.model.query import Movement, ProductRead, QueryPlan
+from mesh_defs.model.version import Pin
+
+
+class Answer:
+    """A governed query's rows, readable once. Its movement is complete, and recorded, when the rows have been read."""
+
+    def __init__(
+        self,
+        running: Running,
+        pins: tuple[Pin, ...],
+        decision: Decision,
+        plan: QueryPlan,
+        ledger: Ledger,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.plan, self.decision = plan, decision
+        self.pins = pins
+        self._running, self._ledger, self._clock = running, ledger, clock
+        self._rows = self._bytes = 0
+        self._recorded = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the answer."""
+        return self._running.schema
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The rows as an Arrow stream."""
+        return pa.RecordBatchReader.from_batches(self.schema, self._counted())
+
+    def table(self) -> pa.Table:
+        """All rows in memory."""
+        return self.reader().read_all()
+
+    @property
+    def movement(self) -> Movement:
+        """What was read in place and what crossed to the asker so far.
+
+        `rows_read` and `bytes_read` are those of the pinned versions as stored: the engine reads at most that, and less
+        where it can prune.
+        """
+        reads = tuple(
+            ProductRead(
+                product=pin.product,
+                version=pin.version,
+                grant=self.decision.grants[pin.product],
+                recovered=pin.recovered,
+            )
+            for pin in self.pins
+        )
+        return Movement(
+            products=reads,
+            rows_read=sum(pin.rows for pin in self.pins),
+            bytes_read=sum(pin.bytes for pin in self.pins),
+            rows_crossed=self._rows,
+            bytes_crossed=self._bytes,
+        )
+
+    def close(self) -> None:
+        """Stop reading; what has crossed by now is recorded."""
+        self._running.close()
+        self._record()
+
+    def __enter__(self) -> "Answer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _counted(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._running.batches():
+                self._rows += batch.num_rows
+                self._bytes += batch.nbytes
+                yield batch
+        finally:
+            self._record()
+
+    def _record(self) -> None:
+        if self._recorded:
+            return
+        self._recorded = True
+        moved = self.movement
+        versions = {read.product: read.version for read in moved.products}
+        body = {"versions": versions, "rows_crossed": moved.rows_crossed, "bytes_crossed": moved.bytes_crossed}
+        self._ledger.append("answered", body, at=self._clock())

@@ -1,0 +1,62 @@
+"""Names to products of the mesh, at the versions that are current now. One name for "missing" and "not for you"."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from mesh_defs.errors import AccessDeniedError, NotFoundError, StorageError
+from mesh_defs.model.access import Decision, Principal
+from mesh_defs.model.mesh import DataProduct
+from mesh_defs.model.version import Pin
+from mesh_defs.query.platform import Platform
+
+
+def find(names: tuple[str, ...], platform: Platform) -> dict[str, DataProduct]:
+    """Return those of the named products that exist; what is missing is not told from what is not permitted."""
+    products = platform.mesh.products
+    return {name: products[name] for name in names if name in products}
+
+
+def refusal(names: tuple[str, ...], decision: Decision, principal: Principal, mesh_names: Mapping[str, object]) -> Exception:
+    """The error for a request that is not allowed. A pipeline's owner learns which grant is missing; others one sentence."""
+    refused = [name for name in names if name not in decision.grants]
+    reasons = dict(zip(names, decision.reasons, strict=True))
+    if principal.domain is not None:
+        what = "; ".join(reasons[name] if name in mesh_names else f"{name}: no such product" for name in refused)
+        return AccessDeniedError(f"{principal.name} may not read this: {what}", fix=decision.fix)
+    told = [name for name in refused if not reasons[name].endswith(": no grant")]
+    if told:
+        return AccessDeniedError("; ".join(reasons[name] for name in told), fix=decision.fix)
+    what = f"{', '.join(refused)}: not found or not permitted to {principal.name}"
+    return NotFoundError(what, fix="`mesh products` lists what there is; its owner can grant it")
+
+
+def pin_all(products: Mapping[str, DataProduct], platform: Platform) -> dict[str, Pin]:
+    """Resolve every pointer once, so that the query sees one cut of the mesh."""
+    for name in products:
+        _require_fresh_rules(name, platform)
+    return {name: _pin(product, platform) for name, product in products.items()}
+
+
+def visible_columns(product: DataProduct, pin: Pin) -> tuple[str, ...]:
+    """The contract's columns that the pinned version has; what a contract does not promise is not served."""
+    return tuple(name for name in product.contract.column_names if name in pin.columns)
+
+
+def _pin(product: DataProduct, platform: Platform) -> Pin:
+    storage = platform.storage_of(product)
+    version = storage.current()
+    if version is None:
+        what = f"{product.name} has no published version yet"
+        raise StorageError(what, fix=f"run `mesh refresh --select {product.name} --in-process`")
+    return replace(storage.pin(product.name, version), data_version=version.stamp.get("data_version", version.id))
+
+
+def _require_fresh_rules(name: str, platform: Platform) -> None:
+    """Fail closed when the rules were read too long ago to be trusted."""
+    section = platform.mesh.section_of(name)
+    limit = platform.mesh.standards.snapshot_age_seconds_max
+    if section and platform.clock() - section.loaded_at > timedelta(seconds=limit):
+        what = f"the declarations of {section.location} are older than {limit:g} s"
+        why = f": {section.error}" if section.error else ""
+        raise AccessDeniedError(what + why, fix="run `mesh refresh --catalog`")

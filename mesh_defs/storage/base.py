@@ -1,0 +1,96 @@
+"""The seam between a product and the place where its bytes lie. Holds no format, no path and no SQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from duckdb import DuckDBPyConnection
+
+from mesh_defs.model.contract import StorageKind
+from mesh_defs.model.version import Candidate, Part, Pin, Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A quarantined candidate. `reasons` are the auditor's own words; `path` is the folder with its parts."""
+
+    id: str
+    refused_at: datetime
+    reasons: tuple[Mapping[str, Any], ...]
+    path: str
+
+
+class Storage(Protocol):
+    """ONE product's bytes at one place: stage, audit (the caller's part), then publish or refuse.
+
+    Readers see whole published versions only; a version and its parts never change. Any number of threads and processes
+    may use one place. Every method raises StorageError when the place does not answer; no message carries a value.
+    """
+
+    @property
+    def kind(self) -> StorageKind:
+        """The contract's name of this kind of storage."""
+        ...
+
+    def stage(self, connection: DuckDBPyConnection, select: str, *, partition: str | None = None) -> Candidate:
+        """Run one SELECT (text of our own making) on the caller's connection and write its rows as new parts.
+
+        Nobody reads them yet. Durable on return; on any error nothing is left behind. `columns` of the candidate are
+        what readers will see, which may be wider than the SELECT's own types (an ENUM becomes VARCHAR in Parquet).
+        """
+        ...
+
+    def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> str:
+        """Return text that may stand after FROM on this connection and reads exactly these parts.
+
+        May attach files to the connection, where they stay until `release` or the connection's instance closes.
+        """
+        ...
+
+    def release(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
+        """Undo what `relation` attached for these parts on this same connection; harmless if that was nothing."""
+        ...
+
+    def publish(self, candidate: Candidate, *, stamp: Mapping[str, Any]) -> Version:
+        """Flip the pointer in one step: readers see the version before it, or this one. Durable on return.
+
+        A candidate of one partition replaces that partition's parts and keeps the others, as they are at the flip.
+        Publishing what is already current changes nothing. `stamp` must hold JSON values.
+        """
+        ...
+
+    def refuse(self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]]) -> None:
+        """Quarantine the candidate's parts beside a note of when and why. It can no longer be published."""
+        ...
+
+    def refused(self) -> tuple[Refused, ...]:
+        """Return what is in quarantine, newest first."""
+        ...
+
+    def discard(self, candidate: Candidate) -> None:
+        """Remove a candidate whose audit or publication crashed. One that was published after all is left alone."""
+        ...
+
+    def current(self) -> Version | None:
+        """Return the published version, or None if nothing was ever published. Reads one small file.
+
+        When the pointer is lost or torn: the newest intact version of the history, with `recovered` saying so.
+        """
+        ...
+
+    def versions(self) -> tuple[Version, ...]:
+        """Return the retained versions, newest first; each was superseded when the one before it here was published."""
+        ...
+
+    def pin(self, product: str, version: Version) -> Pin:
+        """Return where this version's parts lie, for engines; StorageError names a part that is missing or torn."""
+        ...
+
+    def sweep(self, now: datetime, retention_seconds: float) -> tuple[str, ...]:
+        """Remove what nobody can be reading, and return what was removed, as paths relative to the place.
+
+        That is: versions superseded, candidates staged and never published, and quarantined ones, each longer ago than
+        the retention, which must outlive the longest query and the longest step. With a lost pointer nothing goes.
+        """
+        ...

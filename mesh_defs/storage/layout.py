@@ -1,0 +1,62 @@
+"""Where things lie in one place on a local disk, and how candidates are named.
+
+    manifest.json                            the pointer
+    lock                                     held while publishing, refusing and sweeping
+    history/<sequence>-<id>.json             one record per published version
+    parts/<candidate id>/0.<suffix>          staged and published parts, read-only
+    refused/<candidate id>/refused.json, …   quarantine: the parts, and why
+
+Touches no file.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+_ID = re.compile(r"(\d{8}T\d{12}Z)-[0-9a-f]{8}")
+_ID_TIME = "%Y%m%dT%H%M%S%fZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one place, which is absolute and belongs to one product alone."""
+
+    place: Path
+
+    @property
+    def pointer(self) -> Path:
+        """The file that names the version which readers see."""
+        return self.place / "manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """The file that writers lock; it holds nothing and is never removed."""
+        return self.place / "lock"
+
+    @property
+    def history(self) -> Path:
+        """The folder of records."""
+        return self.place / "history"
+
+    @property
+    def parts(self) -> Path:
+        """The folder that holds one folder of parts per candidate."""
+        return self.place / "parts"
+
+    @property
+    def refused(self) -> Path:
+        """The folder that holds one folder per quarantined candidate."""
+        return self.place / "refused"
+
+
+def new_id(now: datetime) -> str:
+    """Return a candidate's id: unique, and sorted by time to the microsecond."""
+    return f"{now.astimezone(UTC).strftime(_ID_TIME)}-{secrets.token_hex(4)}"
+
+
+def staged_at(name: str) -> datetime | None:
+    """Return the time in a candidate's id, or None for a name that is not one of ours."""
+    found = _ID.fullmatch(name)
+    return datetime.strptime(found[1], _ID_TIME).replace(tzinfo=UTC) if found else None

@@ -1,0 +1,30 @@
+"""How a candidate joins what is published: whole, or one partition beside the others. Pure; knows no file."""
+
+from mesh_defs.errors import StorageError
+from mesh_defs.model.version import Candidate, Part, Version
+
+
+def merged_parts(base: Version | None, candidate: Candidate) -> tuple[Part, ...]:
+    """Return the next version's parts, ordered by partition.
+
+    StorageError if the candidate's partition cannot stand beside the parts that stay: those are not partitioned, so its
+    rows would count twice, or they have other columns.
+    """
+    if candidate.partition is None or base is None:
+        return candidate.parts
+    if any(part.partition is None for part in base.parts):
+        what = f"the published version is one whole, so partition '{candidate.partition}' would count its rows twice"
+        raise StorageError(what, fix="give the partitioned product another place in its contract")
+    staying = tuple(part for part in base.parts if part.partition != candidate.partition)
+    if staying and tuple(base.columns.items()) != tuple(candidate.columns.items()):
+        what = f"partition '{candidate.partition}' has other columns than the rest: {_difference(base, candidate)}"
+        raise StorageError(what, fix="publish new columns to another place, every partition of it")
+    return tuple(sorted(staying + candidate.parts, key=lambda part: (part.partition or "", part.path)))
+
+
+def _difference(base: Version, candidate: Candidate) -> str:
+    old, new = dict(base.columns), dict(candidate.columns)
+    for name in [*old, *new]:
+        if old.get(name) != new.get(name):
+            return f"'{name}' is {new.get(name, 'absent')}, was {old.get(name, 'absent')}"
+    return "their order changed"

@@ -1,0 +1,138 @@
+"""Regular expressions that mean the same to Python's re (GX's reference) and to RE2 (DuckDB's engine).
+
+The pattern is read by Python's own parser and written anew for RE2, node by node, so that no difference in notation
+(`{,3}`, `[[:alpha:]]`, `$`) can slip through; a construct that is not listed here is refused.
+Syntax: https://docs.python.org/3/library/re.html and https://github.com/google/re2/wiki/Syntax.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from quality_checks.errors import QualityError
+
+# Private, but unchanged from 3.11 to 3.13; the tests run every construct through it.
+_parser: Any = import_module("re._parser")
+_constants: Any = import_module("re._constants")
+
+_REPEATS_MAX = 1000  # RE2's limit, for nested repeats multiplied
+_NO_FLAGS = int(re.UNICODE)
+
+_REFUSED = {
+    "CATEGORY_DIGIT": r"\d is any Unicode digit in Python and 0-9 in RE2 — write [0-9]",
+    "CATEGORY_NOT_DIGIT": r"\D differs between Python and RE2 beyond ASCII — write [^0-9]",
+    "CATEGORY_WORD": r"\w is any Unicode letter in Python and ASCII in RE2 — write [A-Za-z0-9_]",
+    "CATEGORY_NOT_WORD": r"\W differs between Python and RE2 beyond ASCII — write [^A-Za-z0-9_]",
+    "CATEGORY_SPACE": r"\s is any Unicode space in Python and ASCII in RE2 — write [ \t\n\r]",
+    "CATEGORY_NOT_SPACE": r"\S differs between Python and RE2 beyond ASCII — write [^ \t\n\r]",
+    "AT_BOUNDARY": r"\b differs between Python and RE2 beyond ASCII — name the characters around it",
+    "AT_NON_BOUNDARY": r"\B differs between Python and RE2 beyond ASCII — name the characters around it",
+    "AT_END": r"RE2 has no $ before a final newline, other than at the pattern's end — write \Z",
+    "ASSERT": "RE2 has no lookahead or lookbehind — use a second expectation",
+    "ASSERT_NOT": "RE2 has no lookahead or lookbehind — use a second expectation",
+    "GROUPREF": "RE2 has no references to groups — spell the alternatives out",
+    "GROUPREF_EXISTS": "RE2 has no conditional groups — spell the alternatives out",
+    "POSSESSIVE_REPEAT": "RE2 has no possessive repeats — drop the second +",
+    "ATOMIC_GROUP": "RE2 has no atomic groups — use (?:…)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A pattern for RE2, to be searched for; `anchored` when it can only match a whole value."""
+
+    re2: str
+    anchored: bool
+
+
+def pattern_for_re2(regex: str) -> Pattern:
+    """Translate a Python regex; raises QualityError, with the reason, for what the two engines do not share."""
+    try:
+        tree = _parser.parse(regex)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise QualityError(f"'regex' {regex!r} is not one: {error} — mend the pattern") from None
+    if tree.state.flags != _NO_FLAGS:
+        raise QualityError(f"'regex' {regex!r} sets flags, which differ beyond ASCII — spell out what they stand for")
+    nodes = list(tree)
+    anchored = bool(nodes) and _is_at(nodes[0], "AT_BEGINNING") and _is_at(nodes[-1], "AT_END")
+    try:
+        return Pattern(re2=_sequence(nodes, last=True, repeats=1), anchored=anchored)
+    except _NotSharedError as error:
+        raise QualityError(f"'regex' {regex!r} is not the same to Python and RE2: {error}") from None
+
+
+class _NotSharedError(Exception):
+    """Why one construct was refused."""
+
+
+def _is_at(node: tuple[Any, Any], place: str) -> bool:
+    code, argument = node
+    return code.name == "AT" and argument.name in (place, f"{place}_STRING")
+
+
+def _sequence(nodes: Sequence[tuple[Any, Any]], *, last: bool, repeats: int) -> str:
+    """Write nodes. `last`: nothing of the pattern follows them. `repeats`: the product of the repeats around them."""
+    end = len(nodes) - 1
+    return "".join(_node(node, last=last and at == end, repeats=repeats) for at, node in enumerate(nodes))
+
+
+def _node(node: tuple[Any, Any], *, last: bool, repeats: int) -> str:
+    code, argument = node
+    match code.name:
+        case "LITERAL":
+            return _character(argument)
+        case "NOT_LITERAL":
+            return f"[^{_character(argument)}]"
+        case "ANY":
+            return r"[^\n]"
+        case "IN":
+            return f"[{''.join(map(_member, argument))}]"
+        case "AT":
+            return _place(argument.name, last=last)
+        case "BRANCH":
+            return f"(?:{'|'.join(_sequence(branch, last=last, repeats=repeats) for branch in argument[1])})"
+        case "SUBPATTERN" if not (argument[1] or argument[2]):  # no flags of its own
+            return f"(?:{_sequence(argument[3], last=last, repeats=repeats)})"
+        case "MAX_REPEAT" | "MIN_REPEAT":
+            return _repeat(*argument, last=last, repeats=repeats)
+    raise _NotSharedError(_REFUSED.get(code.name, f"{code.name} has no counterpart — write it otherwise"))
+
+
+def _repeat(low: int, high: Any, nodes: Sequence[tuple[Any, Any]], *, last: bool, repeats: int) -> str:
+    unlimited = high is _constants.MAXREPEAT
+    repeats *= max(low if unlimited else high, 1)
+    if repeats > _REPEATS_MAX:
+        raise _NotSharedError(f"RE2 repeats at most {_REPEATS_MAX} times, nested repeats multiplied — use fewer")
+    inner = _sequence(nodes, last=last and high == 1, repeats=repeats)
+    return f"(?:{inner}){{{low},{'' if unlimited else high}}}"
+
+
+def _member(node: tuple[Any, Any]) -> str:
+    code, argument = node
+    match code.name:
+        case "NEGATE":
+            return "^"
+        case "LITERAL":
+            return _character(argument)
+        case "RANGE":
+            return f"{_character(argument[0])}-{_character(argument[1])}"
+    raise _NotSharedError(_REFUSED.get(argument.name, f"{argument.name} has no counterpart — list the characters"))
+
+
+def _place(name: str, *, last: bool) -> str:
+    if name in ("AT_BEGINNING", "AT_BEGINNING_STRING"):
+        return r"\A"
+    if name == "AT_END_STRING":
+        return r"\z"
+    if name == "AT_END" and last:
+        return r"(?:\n?\z)"  # Python's $ also matches before a final newline, RE2's does not
+    raise _NotSharedError(_REFUSED[name])
+
+
+def _character(code_point: int) -> str:
+    if 0xD800 <= code_point <= 0xDFFF:
+        raise _NotSharedError("a lone surrogate is no character in UTF-8 — leave it out")
+    char = chr(code_point)
+    return char if char.isascii() and char.isalnum() else f"\\x{{{code_point:x}}}"

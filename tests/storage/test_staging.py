@@ -1,0 +1,232 @@
+"""What goes in comes out: rows, types, names and places."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from mesh_defs.errors import StorageError
+from mesh_defs.storage.open import attach, storage_at
+
+KEPT = [
+    (
+        "DECIMAL(38,10)",
+        "1234567890123456789012345678.0123456789::DECIMAL(38,10)",
+        Decimal("1234567890123456789012345678.0123456789"),
+    ),
+    ("TIMESTAMP", "TIMESTAMP '1969-12-31 23:59:59.999999'", datetime(1969, 12, 31, 23, 59, 59, 999999)),
+    ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ '2026-03-29 02:30:00+01'", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ("DATE", "DATE '0001-01-01'", date(1, 1, 1)),
+    ("INTEGER[]", "[1, NULL, 3]", [1, None, 3]),
+    ('STRUCT(a INTEGER, "the b" VARCHAR[])', "{'a': 1, 'the b': ['x', NULL]}", {"a": 1, "the b": ["x", None]}),
+    ("MAP(VARCHAR, INTEGER)", "MAP {'k': 1}", {"k": 1}),
+    ("BLOB", "'\\x00\\xFF'::BLOB", b"\x00\xff"),
+    ("VARCHAR", "'naïve 🐘 \"quoted\"' || chr(0) || chr(10)", 'naïve 🐘 "quoted"\x00\n'),
+    ("UUID", "'00000000-0000-0000-0000-000000000001'::UUID", UUID(int=1)),
+    ("BOOLEAN", "NULL::BOOLEAN", None),
+    ("INTEGER", "NULL", None),
+    ("UBIGINT", "18446744073709551615::UBIGINT", 2**64 - 1),
+    ("DOUBLE", "'-Infinity'::DOUBLE", float("-inf")),
+    ("JSON", "'{\"a\": [1]}'::JSON", '{"a": [1]}'),
+]
+
+
+@pytest.mark.parametrize(("type_", "expression", "value"), KEPT, ids=[kept[0] for kept in KEPT])
+def test_keeps_type_and_value(storage, connection, rows, type_, expression, value) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    candidate = storage.stage(connection, f"SELECT {expression} AS x")
+    assert dict(candidate.columns) == {"x": type_}
+    [(read,)] = rows(candidate.parts)
+    assert read == value
+
+
+def test_a_sum_of_integers_keeps_every_digit(storage, connection, rows) -> None:
+    """COPY alone would make the HUGEINT that sum() returns a DOUBLE, and 2^53 + 1 an even number."""
+    candidate = storage.stage(connection, "SELECT sum(i) AS n FROM (VALUES (9007199254740992), (1)) t(i)")
+    assert rows(candidate.parts) == [(2**53 + 1,)]
+    assert candidate.columns["n"] == ("HUGEINT" if storage.kind == "duckdb" else "DECIMAL(38,0)")
+
+
+@pytest.mark.parametrize(
+    "expression", ["[1::HUGEINT]", "INTERVAL 1 DAY", "TIMETZ '10:00:00+02'", "union_value(a := 1)"]
+)
+def test_refuses_a_type_rather_than_change_it(storage, connection, rows, files, expression) -> None:
+    select = f"SELECT {expression} AS changed"
+    if storage.kind == "duckdb":
+        candidate = storage.stage(connection, select)
+        assert rows(candidate.parts) == connection.execute(select).fetchall()
+        return
+    with pytest.raises(StorageError, match=r"column 'changed' holds .* CAST it"):
+        storage.stage(connection, select)
+    assert files() == set()
+
+
+def test_type_names_inside_names_and_labels_are_not_types(storage, connection) -> None:
+    select = """SELECT {'INTERVAL': 1} AS s, 'BIT'::ENUM('BIT', 'UNION ''x') AS e"""
+    assert storage.stage(connection, select).rows == 1
+
+
+def test_keeps_column_order_and_odd_names(storage, connection, rows) -> None:
+    names = ["z", 'say "hi"', "größe", "select", "a b", "'", "x;--", "Ünï"]
+    select = "SELECT " + ", ".join(f'{n} AS "{name.replace(chr(34), chr(34) * 2)}"' for n, name in enumerate(names))
+    candidate = storage.stage(connection, select)
+    assert list(candidate.columns) == names
+    assert rows(candidate.parts) == [tuple(range(len(names)))]
+
+
+def test_refuses_two_columns_of_one_name(storage, connection, files) -> None:
+    with pytest.raises(StorageError, match="two columns of the SELECT are called 'a'"):
+        storage.stage(connection, 'SELECT 1 AS a, 2 AS "A"')
+    assert files() == set()
+
+
+def test_an_empty_result_is_a_readable_part_with_its_columns(storage, connection, published, rows) -> None:
+    version = published("SELECT 1::BIGINT AS id, NULL::DECIMAL(9,2) AS price, [now()] AS seen WHERE false")
+    assert version.rows == 0
+    assert version.bytes > 0
+    assert rows(version.parts) == []
+    described = connection.execute(f"DESCRIBE SELECT * FROM {storage.relation(connection, version.parts)}").fetchall()
+    assert {row[0]: row[1] for row in described} == dict(version.columns)
+    assert version.columns["price"] == "DECIMAL(9,2)"
+
+
+def test_counts_rows_and_bytes(storage, connection, place) -> None:
+    candidate = storage.stage(connection, "SELECT range AS id, md5(range::VARCHAR) AS hash FROM range(300_000)")
+    [part] = candidate.parts
+    assert (candidate.rows, part.rows) == (300_000, 300_000)
+    assert part.bytes == (place / part.path).stat().st_size
+
+
+def test_keeps_the_order_of_rows(storage, connection, rows) -> None:
+    """Row groups that are sorted on the usual filter can be skipped."""
+    candidate = storage.stage(
+        connection, "SELECT sum(range) AS n FROM range(300_000) GROUP BY range ORDER BY range DESC"
+    )
+    assert rows(candidate.parts) == [(n,) for n in reversed(range(300_000))]
+
+
+@pytest.mark.parametrize(
+    "select", ["SELECT 1 AS a -- why", "WITH t AS (SELECT 1 AS a) FROM t", "FROM (VALUES (1)) t(a)"]
+)
+def test_takes_any_shape_of_select(storage, connection, rows, select) -> None:
+    assert rows(storage.stage(connection, select).parts) == [(1,)]
+
+
+def test_reads_what_only_this_connection_knows(storage, connection, rows) -> None:
+    connection.register("frame", connection.sql("SELECT 7 AS a").to_arrow_table())
+    connection.execute("CREATE TEMP TABLE private AS SELECT 8 AS a")
+    assert rows(storage.stage(connection, "FROM frame UNION ALL FROM private").parts) == [(7,), (8,)]
+
+
+def test_a_staged_part_cannot_be_written_by_accident(storage, connection, place) -> None:
+    [part] = storage.stage(connection, "SELECT 1 AS a").parts
+    assert (place / part.path).stat().st_mode & 0o222 == 0
+
+
+def test_ids_are_unique_and_sort_by_time(storage, connection, clock) -> None:
+    same = {storage.stage(connection, "SELECT 1 AS a").id for _ in range(20)}
+    clock.advance(microseconds=1)
+    later = storage.stage(connection, "SELECT 1 AS a").id
+    assert len(same) == 20
+    assert max(same) < later
+
+
+def test_stages_in_little_memory(storage, connection, rows) -> None:
+    connection.execute("SET memory_limit = '32MB'")
+    connection.execute("SET threads = 1")
+    select = "SELECT range AS id, md5(range::VARCHAR) || md5((range + 1)::VARCHAR) AS text FROM range(700_000)"
+    assert rows(storage.stage(connection, select).parts, "count(*)") == [(700_000,)]
+
+
+HOSTILE = [
+    "with space",
+    "it's",
+    'say "hi"',
+    "a[bc]",
+    "day=1",
+    "star*",
+    "größe 🐘",
+    "{x}",
+    "semi;colon",
+    "a:b",
+    "%20",
+    "-- x",
+    "~",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_works_in_a_place_of_any_name(kind, tmp_path, connection, name) -> None:
+    place = tmp_path / name / "p"
+    for decoy in ("ab", "ac", "starry"):
+        (tmp_path / decoy).mkdir()
+    storage = storage_at(kind, place)
+    version = storage.publish(storage.stage(connection, "SELECT 1 AS a"), stamp={})
+    for decoy in ("ab", "ac", "starry"):  # what a glob would find instead
+        other = storage_at(kind, tmp_path / decoy / "p")
+        part = other.stage(connection, "SELECT 2 AS a").parts[0]
+        (tmp_path / decoy / "p" / part.path).parent.rename(tmp_path / decoy / "p" / "parts" / version.id)
+    pin = storage.pin("a.b", version)
+    result = connection.execute(f"SELECT * FROM {attach(connection, pin)}")
+    assert [column[0] for column in result.description or []] == ["a"]
+    assert result.fetchall() == [(1,)]
+
+
+def test_a_question_mark_in_the_place_works_or_is_refused(kind, tmp_path, connection) -> None:
+    """DuckDB takes '?' in a database's path for the start of options; Parquet takes it for a wildcard."""
+    storage = storage_at(kind, tmp_path / "what?" / "p")
+    if kind == "duckdb":
+        with pytest.raises(StorageError, match=r"has '\?' in its name — give the product a place without"):
+            storage.stage(connection, "SELECT 1 AS a")
+        return
+    (tmp_path / "whatx").mkdir()
+    candidate = storage.stage(connection, "SELECT 1 AS a")
+    assert connection.execute(f"FROM {storage.relation(connection, candidate.parts)}").fetchall() == [(1,)]
+
+
+def test_a_relative_place_stays_where_it_was(kind, tmp_path, connection, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = storage_at(kind, Path("here"))
+    monkeypatch.chdir("/")
+    storage.publish(storage.stage(connection, "SELECT 1 AS a"), stamp={})
+    assert (tmp_path / "here" / "manifest.json").is_file()
+
+
+def test_another_process_reads_while_this_one_does(storage, connection, published, place) -> None:
+    version = published("SELECT 42 AS a")
+    relation = storage.relation(connection, version.parts)
+    code = f"""
+import duckdb
+from pathlib import Path
+from mesh_defs.storage.open import storage_at
+s = storage_at({storage.kind!r}, Path({os.fspath(place)!r}))
+with duckdb.connect() as c:
+    print(c.execute("FROM " + s.relation(c, s.current().parts)).fetchall())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[(42,)]"
+    assert connection.execute(f"FROM {relation}").fetchall() == [(42,)]
+    storage.release(connection, version.parts)
+    assert connection.execute(f"FROM {storage.relation(connection, version.parts)}").fetchall() == [(42,)]
+
+
+def test_release_leaves_nothing_attached(storage, connection, published) -> None:
+    parts = [published("SELECT 1 AS a", partition=day).parts for day in ("mon", "tue")][-1]
+    for _ in range(2):
+        assert len(connection.execute(f"FROM {storage.relation(connection, parts)}").fetchall()) == 2
+    storage.release(connection, parts)
+    storage.release(connection, parts)
+    assert connection.execute("SELECT count(*) FROM duckdb_databases() WHERE path LIKE '%parts%'").fetchall() == [(0,)]
+
+
+def test_one_cursor_does_not_release_what_another_reads(storage, connection, published) -> None:
+    version, other = published("SELECT 1 AS a"), connection.cursor()
+    relation = storage.relation(connection, version.parts)
+    assert other.execute(f"FROM {storage.relation(other, version.parts)}").fetchall() == [(1,)]
+    storage.release(other, version.parts)
+    assert connection.execute(f"FROM {relation}").fetchall() == [(1,)]

@@ -1,0 +1,195 @@
+"""What goes wrong is told with the system's reason and a mend, and never with a value."""
+
+import errno
+import os
+import resource
+import signal
+import traceback
+
+import duckdb
+import pytest
+
+from mesh_defs.errors import StorageError
+from mesh_defs.storage import durable
+from mesh_defs.storage.open import allowed_paths, attach, storage_at
+
+SECRET = "ada@example.com"
+FAILING = {
+    "cast": f"SELECT CAST(email AS INTEGER) AS email FROM (SELECT '{SECRET}' AS email FROM range(9))",
+    "error()": f"SELECT error('{SECRET}' || range) AS email FROM range(9)",
+    "json": f"SELECT json('{SECRET}' || range) AS email FROM range(9)",
+    "date": f"SELECT strptime('{SECRET}' || range, '%Y') AS email FROM range(9)",
+    "no table": "FROM nowhere",
+    "not SQL": f"SELECT '{SECRET}' FROM FROM",
+}
+
+
+@pytest.mark.parametrize("select", FAILING.values(), ids=FAILING.keys())
+def test_no_value_is_told_and_nothing_left_when_staging_fails(storage, connection, files, select) -> None:
+    with pytest.raises(StorageError) as caught:
+        storage.stage(connection, select)
+    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert SECRET not in told.replace(select, "")
+    assert "Exception" in str(caught.value)
+    assert caught.value.fix
+    assert files() == set()
+    assert storage.stage(connection, "SELECT 1 AS a").rows == 1
+
+
+def test_the_column_of_a_failed_cast_is_named(storage, connection) -> None:
+    with pytest.raises(
+        StorageError, match="could not be written: ConversionException in column 'email' — run its SELECT"
+    ):
+        storage.stage(connection, FAILING["cast"])
+
+
+def test_only_a_known_column_is_named(storage, connection) -> None:
+    inner = f'SELECT 1 AS n, CAST("{SECRET}" AS INTEGER) AS m FROM (SELECT \'x\' AS "{SECRET}" FROM range(9))'
+    with pytest.raises(StorageError) as caught:
+        storage.stage(connection, inner)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_number_too_large_for_parquet_is_not_rounded(kind, place, connection) -> None:
+    storage, select = (
+        storage_at(kind, place),
+        "SELECT 170141183460469231731687303715884105727::HUGEINT AS n FROM range(2)",
+    )
+    if kind == "duckdb":
+        assert storage.stage(connection, select).rows == 2
+        return
+    with pytest.raises(StorageError, match="ConversionException") as caught:
+        storage.stage(connection, select)
+    assert "1701411" not in str(caught.value)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(storage, connection, published, files) -> None:
+    """A limit on the file size stands in for a full disk: the write fails in the middle, inside DuckDB."""
+    before, names = published("SELECT 1 AS a"), files()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(StorageError, match="File too large — raise the limit"):
+            storage.stage(connection, "SELECT random() AS a, random() AS b FROM range(1_000_000)")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (storage.current(), files()) == (before, names)
+    assert published("SELECT 2 AS a") == storage.current()
+
+
+@pytest.mark.parametrize(("number", "fix"), [(errno.ENOSPC, "free some disk"), (errno.EROFS, "mount it writable")])
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+def test_a_disk_that_fails_while_publishing_changes_nothing(
+    storage, connection, published, files, monkeypatch, number, fix, operation
+) -> None:
+    """Every write in turn fails; root ignores permissions, so a read-only place is played by its error."""
+    before, attempts = published("SELECT 1 AS a"), 0
+    real = getattr(os, operation)
+    while True:
+        candidate = storage.stage(connection, "SELECT 2 AS a")
+        names, left = files(), attempts
+
+        def failing(*arguments):
+            nonlocal left
+            if left == 0:
+                left = -1
+                raise OSError(number, os.strerror(number))
+            left -= 1
+            return real(*arguments)
+
+        monkeypatch.setattr(os, operation, failing)
+        try:
+            version = storage.publish(candidate, stamp={})
+        except StorageError as error:
+            assert os.strerror(number) in str(error)
+            assert fix in str(error)
+        else:
+            break
+        finally:
+            monkeypatch.undo()
+        flipped = storage.current().id == candidate.id  # it failed after the flip, waiting for the disk
+        assert flipped or (storage.current() == before and files() == names)
+        storage.discard(candidate)
+        assert storage.current() == (storage.versions()[0] if flipped else before)
+        before, attempts = storage.current(), attempts + 1
+    assert attempts >= 2
+    assert storage.current() == version
+
+
+def test_a_place_below_a_file_is_told(kind, tmp_path, connection) -> None:
+    (tmp_path / "file").write_text("")
+    storage = storage_at(kind, tmp_path / "file" / "place")
+    with pytest.raises(StorageError, match="(File exists|Not a directory) — give the product a place that is a folder"):
+        storage.stage(connection, "SELECT 1 AS a")
+    with pytest.raises(StorageError, match="the pointer cannot be read: Not a directory"):
+        storage.current()
+
+
+def test_a_pointer_that_may_not_be_read_is_not_taken_for_damage(storage, published, place, monkeypatch) -> None:
+    published("SELECT 1 AS a")
+
+    def denied(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(type(place), "read_bytes", denied)
+    with pytest.raises(StorageError, match="Permission denied — let the user that runs this"):
+        storage.current()
+
+
+def test_an_open_transaction_is_refused_before_its_rows_are_lost(storage, connection, files) -> None:
+    connection.execute("BEGIN")
+    connection.execute("CREATE TABLE source AS SELECT 1 AS a")
+    if storage.kind == "parquet":
+        assert storage.stage(connection, "FROM source").rows == 1
+        return
+    with pytest.raises(StorageError, match="TransactionException — commit or roll back"):
+        storage.stage(connection, "FROM source")
+    connection.execute("ROLLBACK")
+    assert files() == set()
+    assert connection.execute("SELECT count(*) FROM duckdb_databases() WHERE path LIKE '%parts%'").fetchall() == [(0,)]
+
+
+def test_an_interrupted_step_leaves_nothing(storage, connection, files, monkeypatch) -> None:
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(durable, "sync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        storage.stage(connection, "SELECT 1 AS a")
+    assert files() == set()
+
+
+def test_a_lock_that_is_never_freed_is_told(storage, connection, place, monkeypatch) -> None:
+    candidate = storage.stage(connection, "SELECT 1 AS a")
+    monkeypatch.setattr(durable, "LOCK_SECONDS_MAX", 0.0)
+    with durable.locked(place / "lock"), pytest.raises(StorageError, match="has held this lock for over 0 s"):
+        storage.publish(candidate, stamp={})
+    assert storage.publish(candidate, stamp={}) == storage.current()
+
+
+def test_a_forked_child_does_not_keep_the_lock(tmp_path) -> None:
+    with durable.locked(tmp_path / "lock"):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+    try:
+        with durable.locked(tmp_path / "lock"):
+            pass
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
+def test_a_locked_duckdb_reads_a_pin_and_nothing_else(kind, tmp_path, connection) -> None:
+    storage = storage_at(kind, tmp_path / "a*[b]" / "p")
+    version = storage.publish(storage.stage(connection, "SELECT 1 AS a"), stamp={})
+    other = storage.stage(connection, "SELECT 2 AS a")
+    pin = storage.pin("a.b", version)
+    with duckdb.connect() as engine:
+        engine.execute(f"CREATE VIEW {pin.relation} AS SELECT * FROM {attach(engine, pin)}")
+        engine.execute("SET allowed_paths = $paths", {"paths": list(allowed_paths(pin))})
+        engine.execute("SET enable_external_access = false")
+        engine.execute("SET lock_configuration = true")
+        assert engine.execute(f"FROM {pin.relation}").fetchall() == [(1,)]
+        with pytest.raises((duckdb.PermissionException, StorageError)):
+            engine.execute(f"FROM {storage.relation(engine, other.parts)}")
