@@ -19,5 +19,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        try:
+            return getattr(import_module(_HOMES[name]), name)
+        except AttributeError as error:  # Python would report it as a name that we do not offer
+            raise ImportError(f"{_HOMES[name]} does not import: {error}") from error
     raise AttributeError(f"module 'mesh_defs' has no attribute '{name}'")

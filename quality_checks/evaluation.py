@@ -17,8 +17,9 @@ def evaluate(connection: duckdb.DuckDBPyConnection, relation: str, expectations:
     """Return a result for each expectation, in order.
 
     `relation` is what may stand after FROM: a table, `read_parquet([...])`, `(SELECT …)`. It must stay the same while
-    it is evaluated: pass immutable files, or open a transaction. Costs DESCRIBE, one scan for all row and table rules,
-    one query for each uniqueness rule and one more for each that fails. DuckDB spills what exceeds `memory_limit`.
+    it is evaluated: pass immutable files, or open a transaction (an error then aborts it). Costs DESCRIBE, one scan for all row
+    and table rules, one query for each uniqueness rule and one more for each that fails. What exceeds the connection's
+    `memory_limit` is spilled.
 
     Raises QualityError, naming expectation and column and never a value, when any expectation cannot be evaluated.
     """
@@ -66,8 +67,11 @@ def _judge(source: Relation, expectation: Expectation, plan: Plan, answers: Sequ
 
 
 def _culprits(source: Relation, asked: Sequence[tuple[Expectation, Plan]]) -> list[Expectation]:
-    """Return the expectations that fail by themselves too, or all when none does."""
-    failing = [expectation for expectation, plan in asked if not _answers(source, plan)]
+    """Return the expectations that fail by themselves too; all, when none does or nothing more can be asked."""
+    try:
+        failing = [expectation for expectation, plan in asked if not _answers(source, plan)]
+    except duckdb.TransactionException:  # the first error has aborted the caller's transaction
+        failing = []
     return failing or [expectation for expectation, _ in asked]
 
 

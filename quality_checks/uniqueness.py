@@ -21,13 +21,15 @@ from quality_checks.columns import Column
 from quality_checks.counts import count_where, row_count
 from quality_checks.expectation import Expectation
 from quality_checks.expectation_type import Columns, expectation_type
+from quality_checks.families import type_name
 from quality_checks.plans import tally
 from quality_checks.relation import Relation
 from quality_checks.result import Result
 
 # A bitmap (one per thread) then takes a byte per row at most, where a hash table takes 16 or more.
 _BITS_PER_ROW_MAX = 8
-_BITS_MAX = 10**9  # DuckDB's own limit for BITSTRING_AGG
+_BITS_MAX = 10**9  # DuckDB's own limit for BITSTRING_AGG, which knows no UHUGEINT either
+_BITMAP_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "INT128", "UTINYINT", "USMALLINT", "UINT", "UBIGINT")
 
 _IGNORED = ("all_values_are_missing", "any_value_is_missing", "never")
 
@@ -66,21 +68,17 @@ class UniquePlan:
 
     @property
     def aggregates(self) -> Sequence[exp.Expr]:
-        """Rows, judged rows and, for an integer, its least and greatest value."""
-        if not self._is_integer:
-            return (row_count(), self.judged)
-        key = self.keys[0].sql
-        return (row_count(), self.judged, exp.Min(this=key), exp.Max(this=key))
+        """Rows, judged rows and, where a bitmap may do, the least and the greatest value."""
+        counts = (row_count(), self.judged)
+        if len(self.keys) > 1 or type_name(self.keys[0].type) not in _BITMAP_TYPES:
+            return counts
+        return (*counts, exp.Min(this=self.keys[0].sql), exp.Max(this=self.keys[0].sql))
 
     def judge(self, expectation: Expectation, answers: Sequence[Any], relation: Relation) -> Result:
         """Return the verdict; asks once for the distinct keys, and once more when they are fewer than the rows."""
         rows, judged, *span = answers
         unexpected = 0 if self._is_proved(judged, span, relation) else self._in_duplicates(relation)
         return tally(expectation, rows=rows, unexpected=unexpected, judged=judged)
-
-    @property
-    def _is_integer(self) -> bool:
-        return len(self.keys) == 1 and self.keys[0].family == "integer"
 
     def _is_proved(self, judged: int, span: Sequence[int], relation: Relation) -> bool:
         if judged < 2:

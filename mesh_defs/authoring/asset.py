@@ -128,6 +128,8 @@ class ProductAsset:
                 except MeshError as error:
                     metadata = {"mesh/error": error.code, "mesh/mend": error.fix}
                     raise dg.Failure(failure_of(error), metadata, allow_retries=error.retryable) from None
+                finally:
+                    connection.close()  # dagster-duckdb leaves it open when the step fails
 
         return step
 

@@ -33,11 +33,9 @@ def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.
         ).build()
         for contract, made in declared.products.values()
     ]
-    jobs, schedules = _schedules(declared.domain.name, [contract for contract, _ in declared.products.values()])
     ours = dg.Definitions(
         assets=assets,
-        jobs=jobs,
-        schedules=schedules,
+        schedules=_schedules(declared.domain.name, [contract for contract, _ in declared.products.values()]),
         sensors=[
             dg.AutomationConditionSensorDefinition(
                 _SENSOR, target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
@@ -50,15 +48,13 @@ def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.
     return dg.Definitions.merge(ours, extra) if extra else ours
 
 
-def _schedules(
-    domain: str, contracts: Iterable[Contract]
-) -> tuple[list[dg.UnresolvedAssetJobDefinition], list[dg.ScheduleDefinition]]:
+def _schedules(domain: str, contracts: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
     """One job and one running schedule for each cron that the domain's contracts promise."""
     products: dict[str, list[str]] = defaultdict(list)
     for contract in contracts:
         if contract.service_level.schedule:
             products[contract.service_level.schedule].append(contract.product)
-    jobs, schedules = [], []
+    schedules = []
     for number, (cron, names) in enumerate(sorted(products.items()), start=1):
         suffix = f"_{number}" if len(products) > 1 else ""
         job = dg.define_asset_job(
@@ -66,9 +62,8 @@ def _schedules(
             selection=dg.AssetSelection.assets(*map(asset_key, names)),
             description=f"Refreshes {', '.join(names)} at {cron}.",
         )
-        jobs.append(job)
         running = dg.DefaultScheduleStatus.RUNNING
         schedules.append(
             dg.ScheduleDefinition(f"{domain}_schedule{suffix}", job=job, cron_schedule=cron, default_status=running)
         )
-    return jobs, schedules
+    return schedules

@@ -21,7 +21,7 @@ from mesh_defs.policy.governance import hoarding
 from mesh_defs.sql.build import conform
 from mesh_defs.sql.lineage import column_lineage
 from mesh_defs.storage.base import Storage
-from quality_checks import Result, evaluate
+from quality_checks import Result, check_names, evaluate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def write_audit_publish(
             storage.refuse(candidate, refused)
             version = None
         else:
-            version = storage.publish(candidate, stamp=_stamp(inputs, candidate, storage))
+            version = storage.publish(candidate, stamp=_stamp(inputs, candidate, results))
             storage.sweep(now(), retention_seconds)
     except BaseException:
         storage.discard(candidate)
@@ -160,7 +160,7 @@ def _source(declared: str) -> ColumnSource:
     return ColumnSource(product=product, column=column, how="transformation")
 
 
-def _stamp(inputs: StepInputs, candidate: Candidate, storage: Storage) -> dict[str, Any]:
+def _stamp(inputs: StepInputs, candidate: Candidate, results: Sequence[Result]) -> dict[str, Any]:
     """What a version says of itself. Its data version changes with its inputs or its code: a rerun alone is not news."""
     code = inputs.made.code_version
     told = "\n".join((code, *(f"{name}={inputs.read[name]['data_version']}" for name in sorted(inputs.read))))
@@ -171,7 +171,10 @@ def _stamp(inputs: StepInputs, candidate: Candidate, storage: Storage) -> dict[s
         "code_version": code,
         "data_version": derived if inputs.read else candidate.id,
         "read": inputs.read,
-        "storage": storage.kind,
+        "checks": [
+            {"name": name, "passed": result.success, "severity": result.expectation.severity}
+            for name, result in zip(check_names(inputs.contract.expectations), results, strict=True)
+        ],
     }
 
 

@@ -1,11 +1,10 @@
-"""Compiles the snapshot: `python -m mesh_defs.catalog.build [LOCATION…]`. One forked child loads each location.
+"""Compiles the snapshot: `python -m mesh_defs.catalog.build [--everything]`. One forked child loads each location.
 
 A location that fails to load keeps its last known good declarations, marked with the error, and harms no other.
 """
 
 import multiprocessing
 import sys
-from collections.abc import Collection
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,8 +21,8 @@ from mesh_defs.settings import Settings, load_settings
 LOAD_SECONDS_MAX = 120.0
 
 
-def build(settings: Settings, *, force: Collection[str] = ()) -> Snapshot:
-    """Load the locations whose files changed since the last build, and those named in `force`; write the next generation.
+def build(settings: Settings, *, everything: bool = False) -> Snapshot:
+    """Load the locations whose files changed since the last build, or all of them; write the next generation.
 
     Concurrent builders wait for one another; the later ones find nothing left to do and return what is there.
     """
@@ -32,7 +31,7 @@ def build(settings: Settings, *, force: Collection[str] = ()) -> Snapshot:
         before = _previous(file)
         known = {section.location: section for section in before.sections} if before else {}
         locations = [location for location in read_workspace(settings.root) if location.is_domain]
-        stale = [each for each in locations if each.name in force or _is_stale(each, known, settings.root)]
+        stale = [each for each in locations if everything or _is_stale(each, known, settings.root)]
         same_places = before is not None and list(known) == [location.name for location in locations]
         if before is not None and same_places and not stale:
             return before
@@ -102,7 +101,7 @@ def _kept(location: Location, last_good: Section | None, error: str, root: Path)
 
 def main() -> None:
     """Build and say on stderr which locations did not load."""
-    snapshot = build(load_settings(), force=sys.argv[1:])
+    snapshot = build(load_settings(), everything="--everything" in sys.argv[1:])
     for section in snapshot.sections:
         if section.error:
             sys.stderr.write(f"{section.location}: {section.error}\n")

@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -131,22 +132,26 @@ def _unknown_fields(model: type[BaseModel], value: Any, at: Field, document: Doc
         if key not in fields:
             yield document.finding((*at, key), "unknown field", nearest(str(key), fields))
             continue
-        nested = _nested_model(fields[key], child)
-        for index, item in enumerate(child if isinstance(child, list) else [child]):
-            step: Field = (*at, key, index) if isinstance(child, list) else (*at, key)
-            if nested:
-                yield from _unknown_fields(nested, item, step, document)
+        for step, nested, item in _nested(fields[key], child):
+            yield from _unknown_fields(nested, item, (*at, key, *step), document)
 
 
-def _nested_model(annotation: Any, value: Any) -> type[BaseModel] | None:
-    """The model that an annotation holds, directly or in a list; `Team | list[TeamMember]` goes by the value's shape."""
-    options = get_args(annotation) or (annotation,)
-    lists = [a for a in options if getattr(a, "__origin__", None) is list]
-    if getattr(annotation, "__origin__", None) is list:
-        lists = [annotation]
-    if isinstance(value, list):
-        options = tuple(inner for each in lists for inner in get_args(each))
-    return next((each for each in options if isinstance(each, type) and issubclass(each, BaseModel)), None)
+def _nested(annotation: Any, value: Any) -> Iterator[tuple[Field, type[BaseModel], Any]]:
+    """The models inside a value, with the way to each: direct, in a list or in a mapping, as the annotation has it.
+
+    Of `Team | list[TeamMember]` the branch of the value's own shape counts.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from (((index, *step), model, each) for step, model, each in _nested(arguments[0], item))
+    elif origin is dict and isinstance(value, dict):
+        for key, item in value.items():
+            yield from (((key, *step), model, each) for step, model, each in _nested(arguments[1], item))
+    elif origin in (Union, UnionType):
+        yield from (found for branch in arguments for found in _nested(branch, value))
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, dict):
+        yield (), annotation, value
 
 
 def _invalid(document: Document, problem: Any) -> Finding:

@@ -58,9 +58,9 @@ def open_mesh(settings: Settings, *, build: bool = True) -> Mesh:
     return Mesh(snapshot, read_standards(settings.root))
 
 
-def build_snapshot(settings: Settings) -> None:
-    """Compile the catalog in a subprocess, which alone pays for Dagster and for the domains' own imports."""
-    command = [sys.executable, "-m", "mesh_defs.catalog.build"]
+def build_snapshot(settings: Settings, *, everything: bool = False) -> None:
+    """Compile what changed of the catalog, or all of it, in a subprocess: it alone pays for Dagster and the domains' imports."""
+    command = [sys.executable, "-m", "mesh_defs.catalog.build", *(["--everything"] if everything else [])]
     environ = {**os.environ, "MESH_ROOT": str(settings.root), "MESH_HOME": str(settings.home)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:

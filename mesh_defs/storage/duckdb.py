@@ -13,7 +13,7 @@ from mesh_defs.model.names import literal, quoted
 from mesh_defs.storage.parts import Written
 
 # No log: a file that is not whole is thrown away. The storage version is the first that keeps VARIANT.
-_NEW_FILE = "TYPE duckdb, RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'v1.5.0'"
+_NEW_FILE = "TYPE duckdb, READ_WRITE, RECOVERY_MODE no_wal_writes, STORAGE_VERSION 'v1.5.0'"
 _TABLE = "main.data"
 
 
@@ -27,15 +27,18 @@ class DuckDBParts:
         if "?" in str(path):  # DuckDB takes it for the start of options and looks for `a.wal?b` beside `a?b`
             fix = "give the product a place without '?', or store it as parquet"
             raise StorageError("DuckDB cannot write below a folder that has '?' in its name", fix=fix)
-        alias = f"stage_{secrets.token_hex(8)}"
+        alias, new = f"stage_{secrets.token_hex(8)}", path.with_suffix(".new")
         connection.begin()  # raises inside a transaction, whose rows would not be in the file when we let go of it
         connection.rollback()
-        connection.execute(f"ATTACH {literal(str(path))} AS {alias} ({_NEW_FILE})")
+        connection.execute(f"ATTACH {literal(str(new))} AS {alias} ({_NEW_FILE})")
         try:
             row = connection.execute(f"CREATE TABLE {alias}.{_TABLE} AS\n{select}").fetchone()
-            connection.execute(f"CHECKPOINT {alias}")
+            # FORCE waits where a plain CHECKPOINT fails: while another cursor lists the tables of every database.
+            connection.execute(f"FORCE CHECKPOINT {alias}")
         finally:
             connection.execute(f"DETACH {alias}")
+        # Such a cursor may also keep the file open a moment longer; DuckDB would refuse to attach it under that name.
+        new.rename(path)
         return Written(rows=row[0] if row else 0, columns=columns)
 
     def relation(self, connection: DuckDBPyConnection, locations: Sequence[str]) -> str:

@@ -32,9 +32,11 @@ _CAST_COLUMN = re.compile(r"when casting from source column (.+)$", re.MULTILINE
 
 @contextmanager
 def told(what: str, where: Path, *, columns: Collection[str] = ()) -> Iterator[None]:
-    """Turn a failure of the disk or of DuckDB into a StorageError; `columns` are the names that it may mention."""
+    """Turn a failure of the disk or of DuckDB into a StorageError that says where; `columns` may be named in it."""
     try:
         yield
+    except StorageError as error:
+        raise StorageError(error.what, where=error.where or str(where), fix=error.fix) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(f"{what}: {reason}", where=str(where), fix=_fix(error.errno)) from None

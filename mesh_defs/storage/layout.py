@@ -50,6 +50,12 @@ class Layout:
         """The folder that holds one folder per quarantined candidate."""
         return self.place / "refused"
 
+    def staged(self, id: str) -> Path:
+        """Return a candidate's folder of parts; raises ValueError for an id that is not ours, for folders get removed."""
+        if staged_at(id) is None:
+            raise ValueError(f"'{id}' is not a candidate's id")
+        return self.parts / id
+
 
 def new_id(now: datetime) -> str:
     """Return a candidate's id: unique, and sorted by time to the microsecond."""

@@ -91,7 +91,7 @@ class LocalStorage:
             current = look.record.version if look.record else None
             if current and current.id == candidate.id and not look.damage:
                 return current
-            if self._is_published(candidate, look):
+            if self.manifest.was_published(candidate.id, look):
                 what = f"candidate {candidate.id} was published before"
                 raise StorageError(what, where=str(self.layout.place), fix="stage it anew")
             if look.damage and not current and candidate.partition is not None:
@@ -122,7 +122,7 @@ class LocalStorage:
 
     def discard(self, candidate: Candidate) -> None:
         """Remove the candidate's folder, unless a published version names it."""
-        folder = self.layout.parts / candidate.id
+        folder = self.layout.staged(candidate.id)
         if not folder.exists():
             return
         with self._locked("the candidate could not be removed"):

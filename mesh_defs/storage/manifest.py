@@ -105,6 +105,10 @@ class Manifest:
         """Return the records that were published before the one that `look` found, newest first."""
         return tuple(entry for entry in self.entries() if entry.sequence < look.sequence)
 
+    def was_published(self, id: str, look: Look) -> bool:
+        """Tell whether a candidate of this id was published, as far as the history reaches; reads names only."""
+        return any(entry.id == id and entry.sequence <= look.sequence for entry in self.entries())
+
     def unflipped(self, look: Look) -> tuple[Entry, ...]:
         """Return the records of publications that died before their flip; none can be told apart without a pointer."""
         return () if look.damage else tuple(entry for entry in self.entries() if entry.sequence > look.sequence)

@@ -17,7 +17,7 @@ _NOTE = "refused.json"
 
 def quarantine(layout: Layout, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], at: datetime) -> None:
     """Write the note into the candidate's folder, then move the folder; the note never lags behind its parts."""
-    folder = layout.parts / candidate.id
+    folder = layout.staged(candidate.id)
     note = {
         "id": candidate.id,
         "refused_at": at.astimezone(UTC).isoformat(),

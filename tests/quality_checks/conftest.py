@@ -1,4 +1,4 @@
-"""Factories with valid defaults: `expect(type, …)`, `verdict(duckdb_type, values, type, …)` on a table `t` with column `c`."""
+"""Factories: `expect(type, …)` declares, `verdict(duckdb_type, values, type, …)` judges a table of one column."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,9 +12,17 @@ Expect = Callable[..., Expectation]
 Verdict = Callable[..., Result]
 
 
+@pytest.fixture(scope="session")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(config={"threads": 1}) as database:
+        yield database
+
+
 @pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
+def connection(database: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of its own to a database without tables; a test may leave the table `t` behind."""
+    database.execute("DROP TABLE IF EXISTS t")
+    with database.cursor() as connection:
         yield connection
 
 

@@ -17,7 +17,7 @@ from mesh_defs.storage.open import storage_at
 
 PROCESSES = Path(__file__).parent / "processes"
 HANGS_AFTER_SECONDS = 120
-LAST, READERS, LAG, ROWS = 40, 3, 4, 20_000
+LAST, READERS, LAG, ROWS = 25, 3, 4, 5_000
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
@@ -57,7 +57,7 @@ def test_readers_see_whole_versions_only_and_never_fail(storage, connection, clo
         thread.join()
         error = reader.stderr.read() if reader.stderr else ""
         assert reader.wait(HANGS_AFTER_SECONDS) == 0, error
-    assert removed > LAST
+    assert removed > LAST  # records and parts of all but the retained
     for answers in seen:
         assert answers[-1] == LAST
         assert len(set(answers)) >= LAST // (LAG + 1)

@@ -96,18 +96,18 @@ def test_an_empty_result_is_a_readable_part_with_its_columns(storage, connection
 
 
 def test_counts_rows_and_bytes(storage, connection, place) -> None:
-    candidate = storage.stage(connection, "SELECT range AS id, md5(range::VARCHAR) AS hash FROM range(300_000)")
+    candidate = storage.stage(connection, "SELECT range AS id, md5(range::VARCHAR) AS hash FROM range(150_000)")
     [part] = candidate.parts
-    assert (candidate.rows, part.rows) == (300_000, 300_000)
+    assert (candidate.rows, part.rows) == (150_000, 150_000)
     assert part.bytes == (place / part.path).stat().st_size
 
 
 def test_keeps_the_order_of_rows(storage, connection, rows) -> None:
     """Row groups that are sorted on the usual filter can be skipped."""
     candidate = storage.stage(
-        connection, "SELECT sum(range) AS n FROM range(300_000) GROUP BY range ORDER BY range DESC"
+        connection, "SELECT sum(range) AS n FROM range(150_000) GROUP BY range ORDER BY range DESC"
     )
-    assert rows(candidate.parts) == [(n,) for n in reversed(range(300_000))]
+    assert rows(candidate.parts) == [(n,) for n in reversed(range(150_000))]
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_takes_any_shape_of_select(storage, connection, rows, select) -> None:
 
 
 def test_reads_what_only_this_connection_knows(storage, connection, rows) -> None:
-    connection.register("frame", connection.sql("SELECT 7 AS a").to_arrow_table())
     connection.execute("CREATE TEMP TABLE private AS SELECT 8 AS a")
-    assert rows(storage.stage(connection, "FROM frame UNION ALL FROM private").parts) == [(7,), (8,)]
+    connection.create_function("doubled", lambda n: 2 * n, ["INTEGER"], "INTEGER")
+    assert rows(storage.stage(connection, "SELECT doubled(a) AS a FROM private").parts) == [(16,)]
 
 
 def test_a_staged_part_cannot_be_written_by_accident(storage, connection, place) -> None:
@@ -162,19 +162,22 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_works_in_a_place_of_any_name(kind, tmp_path, connection, name) -> None:
-    place = tmp_path / name / "p"
-    for decoy in ("ab", "ac", "starry"):
-        (tmp_path / decoy).mkdir()
-    storage = storage_at(kind, place)
+    storage = storage_at(kind, tmp_path / name / "p")
     version = storage.publish(storage.stage(connection, "SELECT 1 AS a"), stamp={})
-    for decoy in ("ab", "ac", "starry"):  # what a glob would find instead
-        other = storage_at(kind, tmp_path / decoy / "p")
-        part = other.stage(connection, "SELECT 2 AS a").parts[0]
-        (tmp_path / decoy / "p" / part.path).parent.rename(tmp_path / decoy / "p" / "parts" / version.id)
-    pin = storage.pin("a.b", version)
-    result = connection.execute(f"SELECT * FROM {attach(connection, pin)}")
+    result = connection.execute(f"SELECT * FROM {attach(connection, storage.pin('a.b', version))}")
     assert [column[0] for column in result.description or []] == ["a"]
     assert result.fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(("name", "decoy"), [("a[bc]", "ab"), ("star*", "starry"), ("***", "x"), ("[!a]", "b")])
+def test_a_place_is_not_a_pattern(kind, tmp_path, connection, name, decoy) -> None:
+    """DuckDB reads `a[bc]/0.parquet` from the folder `ab` if there is one: another team's product, perhaps."""
+    (tmp_path / name).mkdir()
+    mine, other = storage_at(kind, tmp_path / name / "p"), storage_at(kind, tmp_path / decoy / "p")
+    version = mine.publish(mine.stage(connection, "SELECT 1 AS a"), stamp={})
+    staged = other.stage(connection, "SELECT 2 AS a")
+    (tmp_path / decoy / "p" / "parts" / staged.id).rename(tmp_path / decoy / "p" / "parts" / version.id)
+    assert connection.execute(f"FROM {attach(connection, mine.pin('a.b', version))}").fetchall() == [(1,)]
 
 
 def test_a_question_mark_in_the_place_works_or_is_refused(kind, tmp_path, connection) -> None:

@@ -11,8 +11,8 @@ SELECT
     i.last_shown_on AS last_shown_on,
     CASE
         WHEN i.impressions IS NULL THEN 'unseen'
-        WHEN i.impressions < 5 THEN 'light'
-        WHEN i.impressions < 20 THEN 'medium'
+        WHEN i.impressions < 10 THEN 'light'
+        WHEN i.impressions < 30 THEN 'medium'
         ELSE 'heavy'
     END AS exposure
 FROM audiences.persons AS p

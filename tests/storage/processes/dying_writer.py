@@ -1,4 +1,4 @@
-"""Publish a second version, once per point at which it can die: python dying_writer.py <kind> <new places> <first place>.
+"""Publish a second version, once per point at which it can die: python dying_writer.py <kind> <new places> <first>.
 
 Each attempt is a forked child that kills itself before its nth change to the disk. Prints one line per attempt.
 """

@@ -10,7 +10,7 @@ import duckdb
 
 from mesh_defs.storage.open import attach, storage_at
 
-ROWS = 20_000
+ROWS = 5_000
 
 
 def main(kind, place: Path, last: int) -> None:

@@ -1,0 +1,115 @@
+"""Finds everything that can be found without running: in each domain by itself, and between the domains."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mesh_defs.authoring.folder import DomainFolder, find_cycle, read_folder
+from mesh_defs.authoring.product import SqlProduct
+from mesh_defs.authoring.publish import contract_of
+from mesh_defs.catalog.loader import load_section
+from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
+from mesh_defs.documents.standards import read_standards
+from mesh_defs.documents.workspace import Location, read_workspace
+from mesh_defs.errors import DeclarationError, Finding, MeshError, nearest
+from mesh_defs.model.access import AccessRequest, Grant, Principal, service_of
+from mesh_defs.model.contract import Contract
+from mesh_defs.model.mesh import Section
+from mesh_defs.policy.authorize import authorize
+from mesh_defs.policy.governance import hoarding
+from mesh_defs.query.platform import open_storage
+from mesh_defs.settings import Settings
+from mesh_defs.sql.lineage import column_lineage
+
+
+def validate(settings: Settings) -> tuple[Finding, ...]:
+    """Return every finding of the whole mesh; none when all is well. Imports the domains' code, runs none of it."""
+    root = settings.root
+    try:
+        read_standards(root)
+        locations = [location for location in read_workspace(root) if location.is_domain]
+    except DeclarationError as error:
+        return error.findings
+    findings: list[Finding] = [*_unlisted(root, locations)]
+    folders: dict[str, DomainFolder] = {}
+    sections: list[Section] = []
+    for location in locations:
+        try:
+            folders[location.name] = read_folder(location.folder, root=root)
+            sections.append(load_section(location, root=root, now=datetime.now(UTC)))
+        except DeclarationError as error:
+            findings += error.findings
+        except Exception as error:  # noqa: BLE001  a domain's import may raise anything
+            what = f"does not import: {type(error).__name__}: {error}"
+            findings.append(Finding(where=str(location.file.relative_to(root)), what=what, fix="mend the import"))
+    # Between domains only what all of them say can be judged: a broken one would look like many missing products.
+    if len(folders) == len(locations):
+        findings += _between(folders, [grant for section in sections for grant in section.grants])
+    findings += _versions(sections, settings)
+    return tuple(dict.fromkeys(findings))
+
+
+def _unlisted(root: Path, locations: list[Location]) -> Iterator[Finding]:
+    known = {location.folder for location in locations}
+    for file in sorted((root / "domains").glob("*/domain.yaml")):
+        if file.parent.resolve() not in known:
+            where = str(file.parent.relative_to(root))
+            fix = f"add `- python_file: {{relative_path: {where}/definitions.py, location_name: {file.parent.name}}}`"
+            yield Finding(where="workspace.yaml", what=f"{where} is no code location", fix=fix)
+
+
+def _between(folders: Mapping[str, DomainFolder], grants: list[Grant]) -> Iterator[Finding]:
+    everything = {name: each for folder in folders.values() for name, each in folder.products.items()}
+    contracts = {name: contract for name, (contract, _) in everything.items()}
+    for name, (contract, made) in everything.items():
+        unknown = [wanted for wanted in made.inputs if wanted not in contracts]
+        for wanted in unknown:
+            what = f"{name} reads {wanted}, which no domain offers"
+            yield Finding(where=contract.file, what=what, fix=nearest(wanted, contracts))
+        if unknown:
+            continue
+        yield from _ungranted(contract, made.inputs, grants)
+        inputs = {wanted: contracts[wanted] for wanted in made.inputs}
+        lineage = column_lineage(made.sql, _schemas(inputs)) if isinstance(made, SqlProduct) else None
+        yield from hoarding(contract, inputs, lineage)
+    cycle = find_cycle({name: made.inputs for name, (_, made) in everything.items()})
+    if cycle:
+        what = f"a cycle: {' → '.join(cycle)}"
+        yield Finding(where=contracts[cycle[0]].file, what=what, fix="let one of them do without another")
+
+
+def _ungranted(contract: Contract, inputs: tuple[str, ...], grants: list[Grant]) -> Iterator[Finding]:
+    """A pipeline without a grant would fail at its first run."""
+    foreign = tuple(name for name in inputs if not name.startswith(f"{contract.domain}."))
+    service = Principal(name=service_of(contract.domain), roles=("service",))
+    asked = AccessRequest(
+        principal=service, purpose=contract.purpose, products=foreign, today=datetime.now(UTC).date()
+    )
+    decision = authorize(asked, grants)
+    for name, reason in zip(foreign, decision.reasons, strict=True):
+        if name not in decision.grants:
+            fix = f"have its owner grant {name} to {service.name} for {contract.purpose}"
+            yield Finding(where=contract.file, what=f"{service.name} may not read {reason}", fix=fix)
+
+
+def _schemas(contracts: Mapping[str, Contract]) -> dict[str, dict[str, str]]:
+    return {name: {column.name: column.type for column in contract.columns} for name, contract in contracts.items()}
+
+
+def _versions(sections: list[Section], settings: Settings) -> Iterator[Finding]:
+    """Contracts against what is published: a change must raise the version as far as it demands."""
+    for product in (product for section in sections for product in section.products):
+        try:
+            current = open_storage(product, settings).current()
+        except MeshError as error:
+            yield Finding(where=product.name, what=error.what, fix=error.fix)
+            continue
+        published = contract_of(current) if current else None
+        if published is None:
+            continue
+        changes = compare(published, product.contract)
+        demanded = demanded_version(published.version, changes)
+        if not is_enough(product.contract.version, demanded):
+            told = "; ".join(change.what for change in changes)
+            what = f"found {product.contract.version}, published as {published.version}, since then: {told}"
+            yield Finding(where=f"{product.contract.file}: version", what=what, fix=f"write `version: {demanded}`")

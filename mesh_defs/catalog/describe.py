@@ -1,0 +1,126 @@
+"""What the catalog says of products, as JSON values: one row each, one page, one lineage tree."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from mesh_defs.catalog.health import Health, health_of
+from mesh_defs.errors import NotFoundError, nearest
+from mesh_defs.model.mesh import DataProduct, Mesh
+from mesh_defs.policy.governance import row_key
+from mesh_defs.query.platform import open_storage
+from mesh_defs.settings import Settings
+from quality_checks import check_names
+
+
+def product_rows(mesh: Mesh, settings: Settings, *, domain: str | None = None) -> list[dict[str, Any]]:
+    """One row for each product, with the state of its pointer. Raises NotFoundError for an unknown domain."""
+    if domain is not None and domain not in mesh.domains:
+        raise NotFoundError(f"no domain '{domain}'", fix=nearest(domain, mesh.domains))
+    chosen = [p for p in mesh.products.values() if domain in (None, p.contract.domain)]
+    return [_row(product, _health(product, settings), settings) for product in chosen]
+
+
+def product_page(mesh: Mesh, settings: Settings, name: str) -> dict[str, Any]:
+    """Everything a person asks of one product. Raises NotFoundError with the nearest name."""
+    product = find_product(mesh, name)
+    contract, domain = product.contract, mesh.domains[product.contract.domain]
+    health = _health(product, settings)
+    outcomes = {check["name"]: check["passed"] for check in health.checks}
+    return {
+        **_row(product, health, settings),
+        "description": contract.description,
+        "steward": domain.steward,
+        "organisation": domain.organisation,
+        "status": contract.status,
+        "row_key": list(row_key(contract)),
+        "freshness_hours_max": contract.service_level.freshness_hours_max,
+        "schedule": contract.service_level.schedule,
+        "purpose": contract.purpose,
+        "inputs": list(product.inputs),
+        "consumers": list(mesh.downstream(name)),
+        "keys": [f"{column.name} ({column.identifies})" for column in contract.columns if column.identifies],
+        "contract_file": contract.file,
+        "columns": [
+            {
+                "name": column.name,
+                "type": column.type,
+                "classification": column.classification,
+                "required": column.required,
+                "description": column.description,
+            }
+            for column in contract.columns
+        ],
+        "check_list": [
+            {"name": check, "type": expectation.type, "severity": expectation.severity, "passed": outcomes.get(check)}
+            for check, expectation in zip(check_names(contract.expectations), contract.expectations, strict=True)
+        ],
+    }
+
+
+def lineage_tree(mesh: Mesh, name: str, *, depth: int) -> dict[str, Any]:
+    """The product with its upstream and downstream as trees, `depth` steps each way."""
+    find_product(mesh, name)
+    return {
+        "name": name,
+        "upstream": _tree(mesh, name, mesh.upstream, depth, (name,)),
+        "downstream": _tree(mesh, name, mesh.downstream, depth, (name,)),
+    }
+
+
+def find_product(mesh: Mesh, name: str) -> DataProduct:
+    """Return the product of that name. Raises NotFoundError with the nearest name."""
+    if name not in mesh.products:
+        raise NotFoundError(f"no product '{name}'", fix=nearest(name, mesh.products))
+    return mesh.products[name]
+
+
+def _tree(
+    mesh: Mesh, name: str, step: Callable[[str], tuple[str, ...]], depth: int, path: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """`path` keeps a cycle from being followed for ever."""
+    if depth == 0:
+        return []
+    return [
+        {
+            "name": each,
+            "known": each in mesh.products,
+            "next": _tree(mesh, each, step, depth - 1, (*path, each)),
+        }
+        for each in step(name)
+        if each not in path
+    ]
+
+
+def _row(product: DataProduct, health: Health, settings: Settings) -> dict[str, Any]:
+    contract = product.contract
+    server = next((s for s in contract.servers if s.environment == settings.environment), None)
+    return {
+        "domain": contract.domain,
+        "name": contract.product,
+        "owner": contract.owner,
+        "granularity": contract.granularity,
+        "storage": server.kind if server else None,
+        "contract_version": contract.version,
+        "version": health.version,
+        "rows": health.rows,
+        "bytes": health.bytes,
+        "checks": {
+            "promised": len(contract.expectations),
+            "passed": health.checks_passed,
+            "failed": len(health.checks) - health.checks_passed,
+        },
+        "freshness": health.freshness,
+        "published_at": health.published_at,
+        "refused": health.refused,
+        "trouble": health.trouble,
+        "made_with": product.made_with,
+    }
+
+
+def _health(product: DataProduct, settings: Settings) -> Health:
+    try:
+        storage = open_storage(product, settings)
+    except Exception as error:
+        raise error
+    return health_of(product, storage, now=datetime.now(UTC))

@@ -1,0 +1,132 @@
+"""`mesh query`: one SELECT through the door, with what it moved."""
+
+import csv
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from mesh_defs.cli.render import as_json, print_json, print_table, size
+from mesh_defs.model.query import Movement, QueryRequest
+from mesh_defs.query.answer import Answer
+from mesh_defs.query.platform import open_platform
+from mesh_defs.query.run import run_query
+from mesh_defs.settings import load_settings
+
+TABLE_ROWS_MAX = 40
+
+
+@click.command()
+@click.argument("sql")
+@click.option("--as", "principal", metavar="NAME", help="Who asks (or MESH_PRINCIPAL).")
+@click.option("--purpose", help="What for (or MESH_PURPOSE).")
+@click.option("--json", "as_json_object", is_flag=True, help="Short for --format json.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; parquet needs one.")
+@click.option("--limit", default=TABLE_ROWS_MAX, show_default=True, help="Rows that a table shows; 0 shows all.")
+def query(
+    sql: str, principal: str | None, purpose: str | None, as_json_object: bool, form: str, out: Path | None, limit: int
+) -> None:
+    """Ask one SELECT over products, e.g. "SELECT region, sum(reach) FROM events.daily_reach GROUP BY region".
+
+    Each answer says what it moved: what was read where it lies, and what crossed to you. That goes to stderr, and into
+    the JSON object under "movement".
+    """
+    settings = load_settings()
+    form = "json" if as_json_object else form
+    if form == "parquet" and out is None:
+        raise click.UsageError("--format parquet needs --out FILE")
+    who = principal or settings.principal
+    if who is None:
+        raise click.UsageError("say who asks: --as NAME, or set MESH_PRINCIPAL")
+    request = QueryRequest(sql=_text(sql), principal=who, purpose=purpose or settings.purpose)
+    with run_query(request, open_platform(settings)) as answer:
+        _WRITERS[form](answer, out, limit)
+        if form != "json":
+            _print_movement(answer.movement)
+
+
+def _text(sql: str) -> str:
+    return sys.stdin.read() if sql == "-" else sql
+
+
+def _table(answer: Answer, out: Path | None, limit: int) -> None:
+    names = answer.schema.names
+    rows = (row for batch in answer.reader() for row in zip(*(c.to_pylist() for c in batch.columns), strict=True))
+    shown = list(islice(rows, limit or None))
+    print_table(names, shown, right=[n for n, t in zip(names, answer.schema.types, strict=True) if _is_number(t)])
+    if limit and len(shown) == limit and next(rows, None) is not None:
+        sys.stderr.write(f"… cut at {limit} rows; --limit 0 shows all, --format csv or parquet takes all\n")
+
+
+def _csv(answer: Answer, out: Path | None, limit: int) -> None:
+    with _target(out) as file:
+        writer = csv.writer(file)
+        writer.writerow(answer.schema.names)
+        for batch in answer.reader():
+            writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def _json(answer: Answer, out: Path | None, limit: int) -> None:
+    names = answer.schema.names
+    columns = (batch.columns for batch in answer.reader())
+    rows = [dict(zip(names, row, strict=True)) for each in columns for row in zip(*(c.to_pylist() for c in each), strict=True)]
+    body = {"columns": names, "rows": rows, "movement": movement_json(answer.movement)}
+    if out is None:
+        print_json(body)
+        return
+    import json
+
+    out.write_text(json.dumps(body, ensure_ascii=False, default=as_json), encoding="utf-8")
+
+
+def _parquet(answer: Answer, out: Path | None, limit: int) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(str(out), answer.schema) as writer:
+        for batch in answer.reader():
+            writer.write_batch(batch)
+
+
+_WRITERS = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}
+
+
+def _target(out: Path | None) -> Any:
+    from contextlib import nullcontext
+
+    opened: IO[str] | nullcontext[Any]
+    opened = out.open("w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout)
+    return opened
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def movement_json(moved: Movement) -> dict[str, Any]:
+    """The movement as JSON values."""
+    return {
+        "products": [
+            {"product": r.product, "version": r.version, "grant": r.grant, "recovered": r.recovered} for r in moved.products
+        ],
+        "rows_read_in_place": moved.rows_read,
+        "bytes_read_in_place": moved.bytes_read,
+        "rows_crossed": moved.rows_crossed,
+        "bytes_crossed": moved.bytes_crossed,
+    }
+
+
+def _print_movement(moved: Movement) -> None:
+    read = ", ".join(f"{each.product}@{each.version}" for each in moved.products)
+    sys.stdout.flush()
+    sys.stderr.write(
+        f"\nmovement: read in place {moved.rows_read:,} rows, {size(moved.bytes_read)} ({read or 'no product'}); "
+        f"crossed to you {moved.rows_crossed:,} rows, {size(moved.bytes_crossed)}\n"
+    )
+    for each in moved.products:
+        if each.recovered:
+            sys.stderr.write(f"! {each.recovered}\n")

@@ -1,0 +1,140 @@
+"""The asker's text as tokens, prepared such that sqlglot parses without translating. What is written is not judged.
+
+sqlglot reads for many dialects: `list(x)` becomes ARRAY_AGG, `string_agg` LISTAGG, and `x ->> 'a.b'` (one key) the path
+from a to b, which is another question. Here calls, keys and strings are kept as they were written.
+"""
+
+import re
+from collections.abc import Iterator
+
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.errors import TokenError
+from sqlglot.parsers.duckdb import DuckDBParser
+from sqlglot.tokens import Token, TokenType
+
+from mesh_defs.errors import QueryRejectedError
+
+DIALECT = DuckDB(version="1.5.5")
+# Hides a function's name from sqlglot until `uniform` removes it. No asker can write it: a refused character.
+MARK = "\x01"
+SNIPPET_CHARACTERS = 40
+
+# What a SELECT may begin with.
+_STARTS = frozenset(
+    {
+        TokenType.SELECT,
+        TokenType.FROM,
+        TokenType.WITH,
+        TokenType.VALUES,
+        TokenType.TABLE,
+        TokenType.PIVOT,
+        TokenType.UNPIVOT,
+        TokenType.L_PAREN,
+    }
+)
+# NUL ends the text for the engine but not for us; half a surrogate pair cannot be sent at all.
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# Functions that sqlglot reads by a grammar of its own, though DuckDB calls them like any other.
+_MARKED = frozenset(DuckDBParser.FUNCTION_PARSERS) - frozenset(
+    {"CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION", "OVERLAY"}
+)
+# What DuckDB and sqlglot make the same character of, in E'…'.
+_ESCAPES = re.compile(r"(?:[^\\]|\\[nrt\\'])*", re.DOTALL)
+
+
+def tokenize(sql: str) -> list[Token]:
+    """Return the tokens of exactly one statement that begins like a SELECT; raises QueryRejectedError otherwise."""
+    if unsendable := _UNSENDABLE.search(sql):
+        where = _place(sql, unsendable.start())
+        raise QueryRejectedError("the SQL holds a control character", where=where, fix="remove it")
+    try:
+        tokens = DIALECT.tokenize(sql)
+    except TokenError:
+        what = "the SQL ends inside a quotation or a comment, or holds a character that SQL does not know"
+        raise QueryRejectedError(what, fix="""close every ', " and /*""") from None
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens.pop()
+    _refuse_other_statements(tokens)
+    return tokens
+
+
+def prepared(tokens: list[Token], sql: str) -> list[Token]:
+    """Return the tokens as `sql` means them: calls by their own name, JSON keys as keys, strings as their characters."""
+    _keep_calls(tokens)
+    for token in tokens:
+        if token.token_type is TokenType.HEREDOC_STRING:
+            token.token_type = TokenType.STRING
+        elif token.token_type is TokenType.BYTE_STRING:
+            _decode(token, sql)
+    return list(_with_brackets(tokens))
+
+
+def where(token: Token) -> str:
+    """Where a token stands in the asker's text."""
+    return f"line {token.line}, column {max(1, token.col - len(token.text) + 1)}"
+
+
+def snippet(text: str) -> str:
+    """Cut the asker's own words to what a message may repeat."""
+    return text if len(text) <= SNIPPET_CHARACTERS else text[: SNIPPET_CHARACTERS - 1] + "…"
+
+
+def _refuse_other_statements(tokens: list[Token]) -> None:
+    if not tokens:
+        raise QueryRejectedError("there is no SQL to run", fix="write one SELECT")
+    if tokens[0].token_type not in _STARTS:
+        what = f"'{snippet(tokens[0].text)}' does not begin a SELECT"
+        raise QueryRejectedError(what, where=where(tokens[0]), fix="ask with one SELECT; nothing else passes the door")
+    for token in tokens:
+        if token.token_type is TokenType.SEMICOLON:
+            what = "the SQL holds more than one statement"
+            raise QueryRejectedError(what, where=where(token), fix="send one SELECT at a time")
+
+
+def _keep_calls(tokens: list[Token]) -> None:
+    """Tell sqlglot to keep each call as written, but for COLUMNS(…) and f(… IGNORE NULLS), which it writes back whole."""
+    translated: list[bool] = []
+    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+        token.comments = []
+        word = token.text.upper()
+        if after and after.token_type is TokenType.L_PAREN:
+            translated.append(word == "COLUMNS")
+            if word in _MARKED and token.token_type is TokenType.VAR:
+                token.text = MARK + token.text
+        elif after and word in ("IGNORE", "RESPECT") and after.text.upper() == "NULLS" and translated:
+            translated[-1] = True
+        if token.token_type is TokenType.R_PAREN and translated and not translated.pop():
+            token.comments = [exp.SQLGLOT_ANONYMOUS]
+
+
+def _decode(token: Token, sql: str) -> None:
+    if not _ESCAPES.fullmatch(sql, token.start, token.end + 1):
+        what = "this E'…' holds an escape other than \\n \\r \\t \\\\ \\'"
+        raise QueryRejectedError(what, where=where(token), fix="write the character itself, or chr(<its number>)")
+    token.token_type = TokenType.STRING
+
+
+def _with_brackets(tokens: list[Token]) -> Iterator[Token]:
+    """Put a JSON key in brackets, so that sqlglot leaves it alone, and give `[:n]` its 1, lest it be a parameter."""
+    before = TokenType.SEMICOLON
+    for token, after in zip(tokens, [*tokens[1:], tokens[-1]], strict=True):
+        kind = token.token_type
+        if before in (TokenType.ARROW, TokenType.DARROW) and kind in (TokenType.STRING, TokenType.NUMBER):
+            yield _beside(token, TokenType.L_PAREN, "(")
+            yield token
+            yield _beside(token, TokenType.R_PAREN, ")")
+        elif before is TokenType.L_BRACKET and kind is TokenType.COLON and after.token_type is TokenType.VAR:
+            yield _beside(token, TokenType.NUMBER, "1")
+            yield token
+        else:
+            yield token
+        before = kind
+
+
+def _beside(token: Token, kind: TokenType, text: str) -> Token:
+    return Token(kind, text, line=token.line, col=token.col, start=token.start, end=token.end)
+
+
+def _place(sql: str, offset: int) -> str:
+    return f"line {sql.count(chr(10), 0, offset) + 1}, column {offset - sql.rfind(chr(10), 0, offset)}"

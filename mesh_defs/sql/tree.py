@@ -1,0 +1,110 @@
+"""SQL text to a syntax tree and back, with nothing lost on the way. What a tree may refer to is not judged here."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlglot import ErrorLevel, exp
+from sqlglot.errors import ParseError, UnsupportedError
+from sqlglot.tokens import Token, TokenType
+
+from mesh_defs.errors import QueryRejectedError
+from mesh_defs.sql.limits import refuse_deep, refuse_long
+from mesh_defs.sql.tokens import DIALECT, prepared, snippet, tokenize
+from mesh_defs.sql.uniform import uniform
+
+_T = TypeVar("_T")
+
+
+def read(sql: str) -> exp.Query:
+    """Parse one SELECT (also WITH, set operations, VALUES, PIVOT, FROM first) within the limits of `sql.limits`.
+
+    Raises QueryRejectedError with the place where known, never RecursionError. About 1 ms for 300 tokens.
+    """
+    refuse_long(sql)
+    tokens = tokenize(sql)
+    refuse_deep(tokens)
+    return _parsed(tokens, sql)
+
+
+def reread(sql: str) -> exp.Query:
+    """Parse a text of our own making, which may be longer than what askers may send."""
+    return _parsed(tokenize(sql), sql)
+
+
+def write(tree: exp.Expr) -> str:
+    """Generate DuckDB's SQL without comments. Refuses what sqlglot cannot write in full."""
+    try:
+        return _shallow(lambda: _generated(tree))
+    except UnsupportedError:
+        what = "the SQL uses a form that cannot be written back whole"
+        raise QueryRejectedError(what, fix="say it in a simpler form") from None
+
+
+def same(left: exp.Expr, right: exp.Expr) -> bool:
+    """Compare two trees node by node; comments, positions and absent arguments do not count."""
+    pending: list[tuple[Any, Any]] = [(left, right)]
+    while pending:
+        one, other = pending.pop()
+        if type(one) is not type(other):
+            return False
+        if isinstance(one, exp.Expr):
+            here, there = _present(one), _present(other)
+            if here.keys() != there.keys():
+                return False
+            pending.extend((value, there[key]) for key, value in here.items())
+        elif isinstance(one, list):
+            if len(one) != len(other):
+                return False
+            pending.extend(zip(one, other, strict=True))
+        elif one != other:
+            return False
+    return True
+
+
+def place(node: exp.Expr) -> str:
+    """Where a node stands in the asker's text, as far as it is known."""
+    for inner in node.walk():
+        if "line" in inner.meta:
+            return f"line {inner.meta['line']}, column {max(1, inner.meta['col'] - len(inner.name) + 1)}"
+    return ""
+
+
+def _parsed(tokens: list[Token], sql: str) -> exp.Query:
+    dollars = sum(token.token_type is TokenType.PARAMETER for token in tokens)
+    try:
+        trees = _shallow(lambda: DIALECT.parser().parse(prepared(tokens, sql), sql))
+    except ParseError as error:
+        raise _unparsed(error) from None
+    tree = uniform(trees[0]) if len(trees) == 1 and trees[0] else None
+    if not isinstance(tree, exp.Query):
+        raise QueryRejectedError("the SQL is not one SELECT", fix="ask with one SELECT; nothing else passes the door")
+    if sum(1 for _ in tree.find_all(exp.Placeholder)) != dollars:
+        raise QueryRejectedError("the SQL holds a ? or :name parameter", fix="write $name for a parameter")
+    return tree
+
+
+def _generated(tree: exp.Expr) -> str:
+    return DIALECT.generate(
+        tree, copy=False, comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE
+    )
+
+
+def _unparsed(error: ParseError) -> QueryRejectedError:
+    """Repeat where the parser stopped, and nothing of how it is built."""
+    found = error.errors[0] if error.errors else {}
+    near = snippet(str(found.get("highlight") or ""))
+    where = f"line {found['line']}, column {found['col']}" if found.get("line") else ""
+    said = str(found.get("description") or "")
+    fix = f"{said[0].lower()}{said[1:]} there" if said.startswith("Expecting") else "check what stands before it"
+    return QueryRejectedError(f"the SQL cannot be read near '{near}'", where=where, fix=fix)
+
+
+def _present(node: exp.Expr) -> dict[str, Any]:
+    return {key: value for key, value in node.args.items() if value is not None and value is not False and value != []}
+
+
+def _shallow(step: Callable[[], _T]) -> _T:
+    try:
+        return step()
+    except RecursionError:
+        raise QueryRejectedError("the SQL chains too many operators", fix="name the inner steps: WITH") from None
