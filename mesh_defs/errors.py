@@ -15,7 +15,10 @@ A user's fault is a MeshError; our own fault crashes. No message carries a row's
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+# A longer name is no slip of the pen, and comparing takes the square of its length.
+_COMPARED_CHARACTERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,10 @@ class MeshError(Exception):
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.what, self.where, self.fix = what, where, fix
         super().__init__(what, where, fix)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross processes: without this, unpickling would call the class with other arguments than it takes."""
+        return _restored, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
@@ -96,10 +103,24 @@ class UnreachableError(MeshError):
     retryable = True
 
 
+def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known name that `name` was probably meant to be, whatever its case; None when none is near."""
+    if len(name) > _COMPARED_CHARACTERS_MAX:
+        return None
+    names = {each.casefold(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=cutoff)
+    return names[close[0]] if close else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the closest known name, else the known names, for the end of a message."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    if close := closest(name, names):
+        return f"did you mean '{close}'?"
     return f"known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else "there are none yet"
+
+
+def _restored(kind: type[MeshError], args: tuple[Any, ...], state: dict[str, Any]) -> MeshError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error

@@ -1,13 +1,13 @@
 """The only reader of the environment. Everything else takes a `Settings` as an argument.
 
-    MESH_ROOT               folder that holds mesh.yaml             default: found by walking up
-    MESH_HOME               state: snapshot, ledger, storage        default: <root>/.mesh
-    MESH_ENV                which of a contract's servers is meant  default: local
-    MESH_PRINCIPAL          who asks, when a command does not say   default: nobody
-    MESH_PURPOSE            what for, when a command does not say   default: none
-    MESH_<DOMAIN>_STORAGE   a domain's storage root                 default: <home>/<domain.yaml's storage>
-    MESH_<DOMAIN>_WAREHOUSE a domain's private DuckDB file          default: in memory
-    DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
+MESH_ROOT               folder that holds mesh.yaml             default: found by walking up
+MESH_HOME               state: snapshot, ledger, storage        default: <root>/.mesh
+MESH_ENV                which of a contract's servers is meant  default: local
+MESH_PRINCIPAL          who asks, when a command does not say   default: nobody
+MESH_PURPOSE            what for, when a command does not say   default: none
+MESH_<DOMAIN>_STORAGE   a domain's storage root                 default: <home>/<domain.yaml's storage>
+MESH_<DOMAIN>_WAREHOUSE a domain's private DuckDB file          default: in memory
+DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
 """
 
 import os

@@ -3,13 +3,17 @@
 import difflib
 from collections.abc import Iterable
 
+_NAMES_MAX = 12
+
 
 class QualityError(Exception):
     """An expectation cannot be evaluated: says which, on which column, and what would do; never a row's value."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'?" for the closest known name, else the known names."""
+    """Return "did you mean 'x'?" for the closest known name, whatever its case, else the first known names."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"
+    close = difflib.get_close_matches(name.casefold(), [each.casefold() for each in names], n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{next(each for each in names if each.casefold() == close[0])}'?"
+    return f"known: {', '.join(names[:_NAMES_MAX])}{', …' if len(names) > _NAMES_MAX else ''}"

@@ -17,9 +17,9 @@ def evaluate(connection: duckdb.DuckDBPyConnection, relation: str, expectations:
     """Return a result for each expectation, in order.
 
     `relation` is what may stand after FROM: a table, `read_parquet([...])`, `(SELECT …)`. It must stay the same while
-    it is evaluated: pass immutable files, or open a transaction (an error then aborts it). Costs DESCRIBE, one scan for all row
-    and table rules, one query for each uniqueness rule and one more for each that fails. What exceeds the connection's
-    `memory_limit` is spilled.
+    it is evaluated: pass immutable files, or open a transaction (which an error then aborts). Costs DESCRIBE, one scan
+    for all row and table rules, one query for each uniqueness rule and one more for each that fails. What exceeds the
+    connection's `memory_limit` is spilled.
 
     Raises QualityError, naming expectation and column and never a value, when any expectation cannot be evaluated.
     """

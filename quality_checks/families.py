@@ -52,7 +52,9 @@ def type_name(type: str) -> str:
 
 def read_value(family: Family, value: Any) -> Value | None:
     """Return a JSON value as the family holds it (ISO text as a datetime), or None when it cannot be that."""
-    if family in ("integer", "float", "decimal"):
+    if family == "integer":
+        return (int(value) if value == int(value) else value) if is_number(value) else None
+    if family in ("float", "decimal"):
         return value if is_number(value) else None
     if family == "text":
         return value if is_text(value) else None

@@ -13,7 +13,7 @@ from quality_checks.registry import TYPES
 def problems(expectation: Expectation, columns: Mapping[str, str]) -> list[str]:
     """Return what would keep `expectation` from being evaluated on `columns` (name -> DuckDB type), and what would do.
 
-    Touches no data. Nothing found means that `evaluate` will only fail where the data itself cannot be read.
+    Touches no data. Nothing found means that `evaluate` will only fail where the data itself cannot be read or cast.
     """
     known = TYPES.get(expectation.type)
     if known is None:

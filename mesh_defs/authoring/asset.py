@@ -18,6 +18,7 @@ from mesh_defs.authoring.publish import Audited, audit, failure_of, write_audit_
 from mesh_defs.authoring.resources import DomainStorage, duckdb_key, storage_key
 from mesh_defs.errors import MeshError, StorageError
 from mesh_defs.model.contract import Contract, Server
+from mesh_defs.query.mesh import server_in
 from mesh_defs.query.platform import open_platform
 from mesh_defs.settings import Settings
 from mesh_defs.storage.base import Storage
@@ -133,7 +134,9 @@ class ProductAsset:
 
         return step
 
-    def _publish(self, context: dg.AssetExecutionContext, connection: Any, root: str, own: Mapping[str, Any]) -> Yielded:
+    def _publish(
+        self, context: dg.AssetExecutionContext, connection: Any, root: str, own: Mapping[str, Any]
+    ) -> Yielded:
         inputs = StepInputs(
             folder=self.folder,
             contract=self.contract,
@@ -205,16 +208,6 @@ class ProductAsset:
 
 
 _SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
-
-
-def server_in(contract: Contract, environment: str) -> Server:
-    """The contract's server for an environment. Raises StorageError, naming those there are."""
-    found = next((server for server in contract.servers if server.environment == environment), None)
-    if found is None:
-        known = ", ".join(sorted(server.environment for server in contract.servers))
-        what = f"{contract.product} has no server for the environment '{environment}'"
-        raise StorageError(what, where=contract.file, fix=f"add one, or set MESH_ENV to one of: {known}")
-    return found
 
 
 def _freshness(hours_max: float | None) -> dg.FreshnessPolicy | None:

@@ -26,10 +26,10 @@ def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.
     folder = Path(file).resolve().parent
     settings = load_settings(start=folder)
     declared = read_folder(folder, root=settings.root)
-    retention = read_standards(settings.root).retention_seconds
+    standards = read_standards(settings.root)
     assets = [
         ProductAsset(
-            folder=declared, contract=contract, made=made, settings=settings, retention_seconds=retention
+            folder=declared, contract=contract, made=made, settings=settings, retention_seconds=standards.retention_seconds
         ).build()
         for contract, made in declared.products.values()
     ]
@@ -41,7 +41,7 @@ def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.
                 _SENSOR, target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
             )
         ],
-        resources=domain_resources(declared.domain, settings),
+        resources=domain_resources(declared.domain, settings, memory_bytes_max=standards.query_memory_bytes_max),
         # A run is a process already; one more per step costs 3.7 CPU s each.
         executor=None if extra and extra.executor else dg.in_process_executor,
     )

@@ -89,7 +89,9 @@ def _products(folder: Path, root: Path, findings: list[Finding]) -> Iterator[Mad
             findings += error.findings
     for file in sorted((folder / "products").glob("*.py")):
         module = _load(file, folder.name)
-        yield from (value for value in vars(module).values() if isinstance(value, ProductFunction) and value.file == str(file))
+        yield from (
+            value for value in vars(module).values() if isinstance(value, ProductFunction) and value.file == str(file)
+        )
 
 
 def _load(file: Path, domain: str) -> types.ModuleType:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mesh_defs.query.platform import build_snapshot, open_mesh, open_storage
+from mesh_defs.query.mesh import build_snapshot, open_mesh, open_storage
 from mesh_defs.settings import load_settings
 
 
@@ -16,7 +16,9 @@ def compile_catalog(context: dg.OpExecutionContext) -> None:
     mesh = open_mesh(settings, build=False)
     for section in mesh.snapshot.sections:
         if section.error:
-            context.log.warning(f"{section.location} did not load, its last known good declarations stay: {section.error}")
+            context.log.warning(
+                f"{section.location} did not load, its last known good declarations stay: {section.error}"
+            )
     context.log.info(f"generation {mesh.snapshot.generation}: {len(mesh.products)} products")
 
 
@@ -49,7 +51,9 @@ def platform_definitions() -> dg.Definitions:
     return dg.Definitions(
         jobs=[refresh_catalog, sweep],
         schedules=[
-            dg.ScheduleDefinition("catalog_schedule", job=refresh_catalog, cron_schedule="0 * * * *", default_status=running),
+            dg.ScheduleDefinition(
+                "catalog_schedule", job=refresh_catalog, cron_schedule="0 * * * *", default_status=running
+            ),
             dg.ScheduleDefinition("sweep_schedule", job=sweep, cron_schedule="30 3 * * *", default_status=running),
         ],
     )

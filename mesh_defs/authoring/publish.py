@@ -21,7 +21,7 @@ from mesh_defs.policy.governance import hoarding
 from mesh_defs.sql.build import conform
 from mesh_defs.sql.lineage import column_lineage
 from mesh_defs.storage.base import Storage
-from quality_checks import Result, check_names, evaluate
+from quality_checks import QualityError, Result, check_names, evaluate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +68,7 @@ def write_audit_publish(
     except BaseException:
         storage.discard(candidate)
         raise
-    return Audited(
-        candidate=candidate, results=results, published=version, lineage=lineage, columns_left_out=left_out
-    )
+    return Audited(candidate=candidate, results=results, published=version, lineage=lineage, columns_left_out=left_out)
 
 
 def audit(
@@ -80,6 +78,9 @@ def audit(
     relation = storage.relation(connection, parts)
     try:
         return evaluate(connection, relation, contract.expectations)
+    except QualityError as error:
+        fix = "mend the rule, or the column's type"
+        raise DeclarationError([Finding(where=contract.file, what=str(error), fix=fix)]) from None
     finally:
         storage.release(connection, parts)
 

@@ -25,7 +25,7 @@ def duckdb_key(domain: str) -> str:
     return f"{domain}_duckdb"
 
 
-def domain_resources(domain: Domain, settings: Settings) -> dict[str, dg.ConfigurableResource[object]]:
+def domain_resources(domain: Domain, settings: Settings, *, memory_bytes_max: int) -> dict[str, dg.ConfigurableResource[object]]:
     """The two resources of a domain. Steps work in memory unless the environment names a private DuckDB file."""
     storage, warehouse = storage_variable(domain.name), warehouse_variable(domain.name)
     root = settings.storage_root(domain.name, domain.storage)
@@ -33,6 +33,7 @@ def domain_resources(domain: Domain, settings: Settings) -> dict[str, dg.Configu
         storage_key(domain.name): DomainStorage(root=dg.EnvVar(storage) if os.environ.get(storage) else str(root)),
         duckdb_key(domain.name): DuckDBResource(
             database=dg.EnvVar(warehouse) if os.environ.get(warehouse) else ":memory:",
-            connection_config={"temp_directory": str(settings.home / "spill")},
+            # Beyond the limit DuckDB spills; audits of large products then cost less CPU, not more.
+            connection_config={"temp_directory": str(settings.home / "spill"), "memory_limit": f"{memory_bytes_max}B"},
         ),
     }

@@ -17,7 +17,7 @@ from mesh_defs.model.contract import Contract
 from mesh_defs.model.mesh import Section
 from mesh_defs.policy.authorize import authorize
 from mesh_defs.policy.governance import hoarding
-from mesh_defs.query.platform import open_storage
+from mesh_defs.query.mesh import open_storage
 from mesh_defs.settings import Settings
 from mesh_defs.sql.lineage import column_lineage
 
@@ -82,9 +82,7 @@ def _ungranted(contract: Contract, inputs: tuple[str, ...], grants: list[Grant])
     """A pipeline without a grant would fail at its first run."""
     foreign = tuple(name for name in inputs if not name.startswith(f"{contract.domain}."))
     service = Principal(name=service_of(contract.domain), roles=("service",))
-    asked = AccessRequest(
-        principal=service, purpose=contract.purpose, products=foreign, today=datetime.now(UTC).date()
-    )
+    asked = AccessRequest(principal=service, purpose=contract.purpose, products=foreign, today=datetime.now(UTC).date())
     decision = authorize(asked, grants)
     for name, reason in zip(foreign, decision.reasons, strict=True):
         if name not in decision.grants:

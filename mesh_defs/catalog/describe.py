@@ -8,7 +8,7 @@ from mesh_defs.catalog.health import Health, health_of
 from mesh_defs.errors import NotFoundError, nearest
 from mesh_defs.model.mesh import DataProduct, Mesh
 from mesh_defs.policy.governance import row_key
-from mesh_defs.query.platform import open_storage
+from mesh_defs.query.mesh import open_storage
 from mesh_defs.settings import Settings
 from quality_checks import check_names
 
@@ -18,14 +18,17 @@ def product_rows(mesh: Mesh, settings: Settings, *, domain: str | None = None) -
     if domain is not None and domain not in mesh.domains:
         raise NotFoundError(f"no domain '{domain}'", fix=nearest(domain, mesh.domains))
     chosen = [p for p in mesh.products.values() if domain in (None, p.contract.domain)]
-    return [_row(product, _health(product, settings), settings) for product in chosen]
+    return [
+        _row(product, health_of(product, open_storage(product, settings), now=datetime.now(UTC)), settings)
+        for product in chosen
+    ]
 
 
 def product_page(mesh: Mesh, settings: Settings, name: str) -> dict[str, Any]:
     """Everything a person asks of one product. Raises NotFoundError with the nearest name."""
     product = find_product(mesh, name)
     contract, domain = product.contract, mesh.domains[product.contract.domain]
-    health = _health(product, settings)
+    health = health_of(product, open_storage(product, settings), now=datetime.now(UTC))
     outcomes = {check["name"]: check["passed"] for check in health.checks}
     return {
         **_row(product, health, settings),
@@ -116,11 +119,3 @@ def _row(product: DataProduct, health: Health, settings: Settings) -> dict[str, 
         "trouble": health.trouble,
         "made_with": product.made_with,
     }
-
-
-def _health(product: DataProduct, settings: Settings) -> Health:
-    try:
-        storage = open_storage(product, settings)
-    except Exception as error:
-        raise error
-    return health_of(product, storage, now=datetime.now(UTC))

@@ -69,9 +69,7 @@ def _products(definitions: dg.Definitions) -> Iterator[DataProduct]:
             yield parse_product(declared.value if isinstance(declared, dg.JsonMetadataValue) else declared)
 
 
-def _grants(
-    folder: Path, products: tuple[DataProduct, ...], standards: Standards, root: Path
-) -> tuple[Grant, ...]:
+def _grants(folder: Path, products: tuple[DataProduct, ...], standards: Standards, root: Path) -> tuple[Grant, ...]:
     names = frozenset(product.name for product in products)
     findings: list[Finding] = []
     grants: list[Grant] = []

@@ -8,7 +8,7 @@ import click
 from mesh_defs.catalog.describe import lineage_tree, product_page, product_rows
 from mesh_defs.cli.main import FINDINGS
 from mesh_defs.cli.render import age, print_fields, print_json, print_table, size
-from mesh_defs.query.platform import open_mesh
+from mesh_defs.query.mesh import open_mesh
 from mesh_defs.settings import load_settings
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -87,7 +87,10 @@ def show(product: str, as_json: bool) -> None:
     sys.stdout.write("\n")
     print_table(
         ("check", "severity", "outcome"),
-        [(c["name"], c["severity"], _MARKS[c["passed"]] if c["passed"] is not None else "not yet") for c in page["check_list"]],
+        [
+            (c["name"], c["severity"], _MARKS[c["passed"]] if c["passed"] is not None else "not yet")
+            for c in page["check_list"]
+        ],
     )
     _warn(page)
 

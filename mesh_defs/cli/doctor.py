@@ -120,7 +120,9 @@ def _ledger(settings: Settings) -> Examined:
         return Examined(name="ledger", found="empty: nothing was asked yet")
     broken = Ledger(settings.ledger_url).broken_at()
     told = "the chain holds" if broken is None else f"the chain breaks at entry {broken}"
-    return Examined(name="ledger", found=told, fix="" if broken is None else "somebody changed it: keep it, and find out who")
+    return Examined(
+        name="ledger", found=told, fix="" if broken is None else "somebody changed it: keep it, and find out who"
+    )
 
 
 def _instance(settings: Settings) -> Examined:

@@ -71,7 +71,13 @@ grants: []
 """
 # granularity -> (key column, logical type, what it identifies, words, a first value)
 _KEYS = {
-    "event": ("occurred_at", "timestamp", "event_time", "When it happened.", "TIMESTAMP '2026-01-01' + to_days(n::INTEGER)"),
+    "event": (
+        "occurred_at",
+        "timestamp",
+        "event_time",
+        "When it happened.",
+        "TIMESTAMP '2026-01-01' + to_days(n::INTEGER)",
+    ),
     "audience": ("person_id", "string", "person", "The person, as all domains know them.", "'person-' || n"),
     "creative": ("creative_file_id", "string", "creative_file", "The creative file.", "'file-' || n"),
     "aggregate": ("measure", "integer", None, "What is counted.", "n"),
@@ -97,7 +103,9 @@ def new_domain(name: str) -> None:
 
     standards = read_standards(settings.root)
     if not standards.people:
-        finding = Finding(where="mesh.yaml: people", what="there are none", fix="add the person who will be its steward")
+        finding = Finding(
+            where="mesh.yaml: people", what="there are none", fix="add the person who will be its steward"
+        )
         raise DeclarationError([finding])
     steward = next((n for n, p in standards.people.items() if "steward" in p.roles), next(iter(standards.people)))
     for part in ("contracts", "access", "products"):
@@ -127,7 +135,11 @@ def new_product(name: str, granularity: str) -> None:
         folder / "products" / f"{product}.sql": _select(product, granularity),
         folder / "access" / f"{product}.access.yaml": _ACCESS.format(name=name),
     }
-    taken = [str(file.relative_to(settings.root)) for file in (*files, folder / "products" / f"{product}.py") if file.exists()]
+    taken = [
+        str(file.relative_to(settings.root))
+        for file in (*files, folder / "products" / f"{product}.py")
+        if file.exists()
+    ]
     if taken:
         raise click.UsageError(f"{', '.join(taken)} exists already")
     for file, text in files.items():

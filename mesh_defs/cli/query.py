@@ -72,7 +72,11 @@ def _csv(answer: Answer, out: Path | None, limit: int) -> None:
 def _json(answer: Answer, out: Path | None, limit: int) -> None:
     names = answer.schema.names
     columns = (batch.columns for batch in answer.reader())
-    rows = [dict(zip(names, row, strict=True)) for each in columns for row in zip(*(c.to_pylist() for c in each), strict=True)]
+    rows = [
+        dict(zip(names, row, strict=True))
+        for each in columns
+        for row in zip(*(c.to_pylist() for c in each), strict=True)
+    ]
     body = {"columns": names, "rows": rows, "movement": movement_json(answer.movement)}
     if out is None:
         print_json(body)
@@ -111,7 +115,8 @@ def movement_json(moved: Movement) -> dict[str, Any]:
     """The movement as JSON values."""
     return {
         "products": [
-            {"product": r.product, "version": r.version, "grant": r.grant, "recovered": r.recovered} for r in moved.products
+            {"product": r.product, "version": r.version, "grant": r.grant, "recovered": r.recovered}
+            for r in moved.products
         ],
         "rows_read_in_place": moved.rows_read,
         "bytes_read_in_place": moved.bytes_read,

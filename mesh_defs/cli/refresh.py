@@ -6,7 +6,7 @@ import click
 
 from mesh_defs.cli.main import FINDINGS
 from mesh_defs.cli.render import print_json
-from mesh_defs.query.platform import build_snapshot, open_mesh
+from mesh_defs.query.mesh import build_snapshot, open_mesh
 from mesh_defs.settings import load_settings
 
 
@@ -43,7 +43,9 @@ def refresh(selections: tuple[str, ...], in_process: bool, catalog_only: bool, a
 def _report_catalog(settings: object) -> None:
     mesh = open_mesh(load_settings(), build=False)
     for section in mesh.snapshot.sections:
-        told = f"does not load, last known kept: {section.error}" if section.error else f"{len(section.products)} products"
+        told = (
+            f"does not load, last known kept: {section.error}" if section.error else f"{len(section.products)} products"
+        )
         sys.stderr.write(f"{'✗' if section.error else '✓'} {section.location:<16} {told}\n")
     sys.stderr.write(f"generation {mesh.snapshot.generation}\n")
     if any(section.error for section in mesh.snapshot.sections):

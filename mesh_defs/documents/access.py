@@ -1,43 +1,66 @@
 """access/*.access.yaml: who may read a product, for which purposes, until when. Deny is the default."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, ValidationInfo
 
-from mesh_defs.documents.reading import Document, build, read_document
-from mesh_defs.documents.standards import Slug
-from mesh_defs.errors import DeclarationError, Finding, nearest
+from mesh_defs.documents.complaints import Complaints
+from mesh_defs.documents.reading import Document, read_document
+from mesh_defs.documents.standards import Slug, Strict
+from mesh_defs.documents.structure import build, known_name, refusal
+from mesh_defs.errors import nearest
 from mesh_defs.model.access import Grant
 from mesh_defs.model.mesh import Standards
 
-_PrincipalName = Annotated[str, StringConstraints(pattern=r"^(service:[a-z][a-z0-9_]*|[a-z][a-z0-9_-]*)$")]
+_SERVICE = re.compile(r"service:[a-z][a-z0-9_]{0,62}")
+# The name under which the door records that a domain's own pipeline needed no grant.
+_RESERVED = "own-domain"
+_ANYWHERE = "not in mesh.yaml"
 
 
-class _Grant(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    id: Slug
-    roles: list[Slug] = []
-    principals: list[_PrincipalName] = []
-    purposes: list[Slug] = Field(min_length=1)
+def _principal(name: str, info: ValidationInfo) -> str:
+    people = (info.context or {})["people"]
+    if name not in people and not _SERVICE.fullmatch(name):
+        raise refusal(
+            f"'{name}' is no person of mesh.yaml", f"{nearest(name, people)} A pipeline is `service:<domain>`"
+        )
+    return name
+
+
+def _id(name: str) -> str:
+    if name == _RESERVED:
+        raise refusal(f"'{name}' is reserved", "give the grant another id")
+    return name
+
+
+class _Grant(Strict):
+    id: Annotated[Slug, AfterValidator(_id)]
+    roles: list[Annotated[str, known_name("roles", _ANYWHERE)]] = []
+    principals: list[Annotated[str, AfterValidator(_principal)]] = []
+    purposes: list[Annotated[str, known_name("purposes", _ANYWHERE)]] = Field(min_length=1)
     expires: date | None = None
 
 
-class _Access(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Access(Strict):
     format: Literal[1]
-    product: str
+    product: Annotated[str, known_name("products", "no product of this domain")]
     grants: list[_Grant] = []
 
 
 def read_access(path: Path, standards: Standards, *, products: frozenset[str], root: Path) -> tuple[Grant, ...]:
     """Read one access file of a domain that offers `products`. Raises DeclarationError with every finding."""
     document = read_document(path, root=root)
-    declared = build(_Access, document)
-    findings = _problems(declared, document, standards, products)
-    if findings:
-        raise DeclarationError(findings)
+    known = {
+        "products": products,
+        "people": standards.people,
+        "roles": standards.roles,
+        "purposes": standards.purposes,
+    }
+    declared = build(_Access, document, known=known)
+    _require_sense(declared, document)
     return tuple(
         Grant(
             id=grant.id,
@@ -51,28 +74,14 @@ def read_access(path: Path, standards: Standards, *, products: frozenset[str], r
     )
 
 
-def _problems(declared: _Access, document: Document, standards: Standards, products: frozenset[str]) -> list[Finding]:
-    found = []
-    if declared.product not in products:
-        what = f"this domain offers no product '{declared.product}'"
-        found.append(document.finding(("product",), what, nearest(declared.product, products)))
+def _require_sense(declared: _Access, document: Document) -> None:
+    """What only several fields together tell."""
+    wrong = Complaints(document)
     ids: set[str] = set()
     for index, grant in enumerate(declared.grants):
-        at = ("grants", index)
         if grant.id in ids:
-            found.append(document.finding((*at, "id"), f"'{grant.id}' is used twice", "give each grant its own id"))
+            wrong.add(("grants", index, "id"), f"'{grant.id}' is used twice", "give each grant its own id")
         ids.add(grant.id)
         if not grant.roles and not grant.principals:
-            found.append(document.finding(at, "grants to nobody", "add `roles: […]` or `principals: […]`"))
-        people = [name for name in grant.principals if ":" not in name]
-        for kind, names, known in (
-            ("roles", grant.roles, standards.roles),
-            ("purposes", grant.purposes, standards.purposes),
-            ("principals", people, standards.people),
-        ):
-            found += [
-                document.finding((*at, kind), f"'{name}' is not in mesh.yaml", nearest(name, known))
-                for name in names
-                if name not in known
-            ]
-    return found
+            wrong.add(("grants", index), "grants to nobody", "add `roles: […]` or `principals: […]`")
+    wrong.raise_if_any()

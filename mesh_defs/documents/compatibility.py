@@ -6,6 +6,7 @@ consumers name products, never places.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 from mesh_defs.model.contract import Classification, Column, Contract
@@ -60,13 +61,16 @@ def _numbers(version: str) -> tuple[int, int, int]:
 
 def _columns(old: Contract, new: Contract) -> Iterator[Change]:
     before, after = ({column.name: column for column in contract.columns} for contract in (old, new))
-    for name in before.keys() - after.keys():
-        yield Change(level="major", what=f"column {name} removed")
-    for name in after.keys() - before.keys():
-        yield Change(level="minor", what=f"column {name} added")
-    for name in before.keys() & after.keys():
-        yield from _column(before[name], after[name])
-    kept = [[name for name in contract.column_names if name in before and name in after] for contract in (old, new)]
+    for name in before:
+        if name not in after:
+            yield Change(level="major", what=f"column {name} removed")
+    for name in after:
+        if name not in before:
+            yield Change(level="minor", what=f"column {name} added")
+    for name in before:
+        if name in after:
+            yield from _column(before[name], after[name])
+    kept = [[name for name in each if name in before and name in after] for each in (before, after)]
     if kept[0] != kept[1]:
         yield Change(level="minor", what="columns stand in another order")
 
@@ -83,7 +87,8 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
     if old.primary_key != new.primary_key:
         yield Change(level="major", what=f"column {name} {'left' if old.primary_key else 'joined'} the primary key")
     if old.identifies != new.identifies:
-        yield Change(level="major", what=f"column {name} identifies {new.identifies}, was {old.identifies}")
+        what = f"column {name} identifies {new.identifies or 'nothing'}, before {old.identifies or 'nothing'}"
+        yield Change(level="major" if old.identifies else "minor", what=what)
     if old.classification != new.classification:
         stricter = _RANKS[new.classification] > _RANKS[old.classification]
         what = f"column {name}: classification {old.classification} became {new.classification}"
@@ -93,24 +98,49 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
 
 
 def _expectations(old: Contract, new: Contract) -> Iterator[Change]:
-    before, after = ({_subject(e): e for e in contract.expectations} for contract in (old, new))
-    for subject in before.keys() - after.keys():
-        yield Change(level=_weight(before[subject]), what=f"check {before[subject].name} removed")
-    for subject in after.keys() - before.keys():
-        yield Change(level="minor", what=f"check {after[subject].name} added")
-    for subject in before.keys() & after.keys():
-        was, is_now = before[subject], after[subject]
-        if was.severity != is_now.severity:
-            level: Level = "major" if was.severity == "critical" else "minor"
-            yield Change(level=level, what=f"check {was.name}: {was.severity} became {is_now.severity}")
-        if was.kwargs != is_now.kwargs:
-            looser = not _tightens(was.kwargs, is_now.kwargs)
-            what = f"check {was.name} is {'looser or different' if looser else 'stricter'}"
-            yield Change(level=_weight(was) if looser else "minor", what=what)
+    """Pairs the checks that say something of the same columns: first equal ones, then those of one name, then in order."""
+    after = list(new.expectations)
+    unpaired = [each for each in old.expectations if not _take(after, each.__eq__)]
+    for likeness in (_same_promise, _same_name, _same_subject):
+        pairs = [(each, _take(after, partial(likeness, each))) for each in unpaired]
+        for was, is_now in pairs:
+            if is_now is not None:
+                yield from _expectation(was, is_now)
+        unpaired = [was for was, is_now in pairs if is_now is None]
+    for was in unpaired:
+        yield Change(level=_weight(was), what=f"check {was.name} removed")
+    for is_now in after:
+        yield Change(level="minor", what=f"check {is_now.name} added")
 
 
-def _subject(expectation: Expectation) -> tuple[str, tuple[str, ...], str]:
-    return expectation.type, tuple(expectation.columns), str(expectation.meta.get("name", ""))
+def _take(waiting: list[Expectation], fits: Callable[[Expectation], object]) -> Expectation | None:
+    """Remove and return the first that fits."""
+    found = next((index for index, each in enumerate(waiting) if fits(each) is True), None)
+    return None if found is None else waiting.pop(found)
+
+
+def _same_subject(one: Expectation, other: Expectation) -> bool:
+    return one.type == other.type and sorted(one.columns) == sorted(other.columns)
+
+
+def _same_name(one: Expectation, other: Expectation) -> bool:
+    return _same_subject(one, other) and one.meta.get("name") == other.meta.get("name")
+
+
+def _same_promise(one: Expectation, other: Expectation) -> bool:
+    return _same_subject(one, other) and (one.kwargs, one.severity) == (other.kwargs, other.severity)
+
+
+def _expectation(was: Expectation, is_now: Expectation) -> Iterator[Change]:
+    if was.severity != is_now.severity:
+        level: Level = "major" if was.severity == "critical" else "minor"
+        yield Change(level=level, what=f"check {was.name}: {was.severity} became {is_now.severity}")
+    if was.kwargs != is_now.kwargs:
+        looser = not _tightens(was.kwargs, is_now.kwargs)
+        what = f"check {was.name} is {'looser or different' if looser else 'not looser'}"
+        yield Change(level=_weight(was) if looser else "minor", what=what)
+    if was.meta != is_now.meta:
+        yield Change(level="patch", what=f"check {was.name}: named or described otherwise")
 
 
 def _weight(expectation: Expectation) -> Level:
@@ -123,6 +153,7 @@ _STRICTER: Mapping[str, Callable[[Any, Any], bool]] = {
     "strict_min": lambda was, now: bool(now) >= bool(was),
     "strict_max": lambda was, now: bool(now) >= bool(was),
     "value_set": lambda was, now: set(map(str, now or ())) <= set(map(str, was or ())),
+    "column_list": lambda was, now: sorted(was) == sorted(now),
     "mostly": lambda was, now: (1 if now is None else now) >= (1 if was is None else was),
 }
 
@@ -137,6 +168,8 @@ def _tightens(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 
 def _promises(old: Contract, new: Contract) -> Iterator[Change]:
+    if old.product != new.product:
+        yield Change(level="major", what=f"product {old.product} became {new.product}")
     if old.granularity != new.granularity:
         yield Change(level="major", what=f"granularity {old.granularity} became {new.granularity}")
     if old.grain != new.grain:

@@ -1,7 +1,7 @@
 """Collects everything that is wrong with one document, so that its writer mends it in one go."""
 
-from mesh_defs.documents.reading import Document, Field
-from mesh_defs.errors import DeclarationError, Finding
+from mesh_defs.documents.reading import Document, Field, raise_all
+from mesh_defs.errors import Finding
 
 
 class Complaints:
@@ -10,12 +10,32 @@ class Complaints:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.findings: list[Finding] = []
+        self._about: list[Field] = []
+        self._ignored: list[Field] = []
 
     def add(self, field: Field, what: str, fix: str) -> None:
-        """Note that `field` is wrong, and what would mend it."""
-        self.findings.append(self.document.finding(field, what, fix))
+        """Note that `field` is wrong, and what would mend it; not when it lies in a field that is ignored."""
+        self._about.append(field)
+        if not any(_lies_in(field, ignored) for ignored in self._ignored):
+            self.findings.append(self.document.finding(field, what, fix))
+
+    def ignore(self, field: Field) -> None:
+        """Take up no more complaints about `field`: what is wrong with it was said."""
+        self._about.append(field)
+        self._ignored.append(field)
+
+    def concern(self, *fields: Field) -> bool:
+        """Tell whether any of `fields`, or a part of one, is known to be wrong: what follows from it cannot be judged."""
+        parts = any(about[: len(field)] == field for about in self._about for field in fields)
+        return parts or any(_lies_in(field, ignored) for ignored in self._ignored for field in fields)
 
     def raise_if_any(self) -> None:
-        """Raise DeclarationError with all that was noted."""
-        if self.findings:
-            raise DeclarationError(self.findings)
+        """Raise DeclarationError with what was noted."""
+        raise_all(self.findings, self.document.file)
+
+
+def _lies_in(field: Field, ignored: Field) -> bool:
+    """A step that names a property of a list may be any of the list's items."""
+    alike = all(one == other or type(one) is not type(other) for one, other in zip(field, ignored, strict=False))
+    unsure = len(field) <= len(ignored) and type(field[-1]) is not type(ignored[len(field) - 1])
+    return alike and (len(ignored) <= len(field) or unsure)

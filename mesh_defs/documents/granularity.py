@@ -1,5 +1,6 @@
 """The mesh's own classification: event, audience, creative, aggregate. What each must carry, and what a grain identifies."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,28 +10,35 @@ from mesh_defs.errors import Finding
 from mesh_defs.model.contract import Contract, Granularity, Identifies
 
 _AT = ("customProperties", "granularity")
+_PROPERTIES = ("schema", 0, "properties")
 # class -> (the key it must carry, in words)
 _KEYS: dict[Granularity, tuple[Identifies, str]] = {
     "event": ("event_time", "an event time"),
     "audience": ("person", "a person key"),
     "creative": ("creative_file", "a creative file id"),
 }
-_TIMES = ("TIMESTAMP", "DATE")
+_TIME = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
 
 
 def require_key(contract: Contract, wrong: Complaints) -> None:
-    """Refuse a product whose class needs a key that none of its required columns carries."""
-    if contract.granularity not in _KEYS:
+    """Refuse a product whose class needs a key that none of its required columns carries.
+
+    Says nothing while the class or what the columns identify is itself wrong.
+    """
+    for index, column in enumerate(contract.columns):
+        at = (*_PROPERTIES, index)
+        if column.identifies != "event_time" or _TIME.fullmatch(column.type):
+            continue
+        if not wrong.concern((*at, "logicalType"), (*at, "physicalType")):
+            wrong.add(at, f"event time '{column.name}' is {column.type}", "make it a date or a timestamp")
+    marks = [(*_PROPERTIES, index, "customProperties") for index in range(len(contract.columns))]
+    if contract.granularity not in _KEYS or not marks or wrong.concern(_AT, *marks):
         return
     key, words = _KEYS[contract.granularity]
-    carrying = contract.carrying(key)
-    if not any(column.required for column in carrying):
+    if not any(column.required for column in contract.carrying(key)):
         mark = f"`required: true` and `customProperties: [{{property: identifies, value: {key}}}]`"
         what = f"{contract.granularity} product without {words}"
         wrong.add(_AT, what, f"mark the column that holds it with {mark}")
-    for column in contract.carrying("event_time"):
-        if not column.type.startswith(_TIMES):
-            wrong.add(_AT, f"event time '{column.name}' is {column.type}", "make it a date or a timestamp")
 
 
 def finest(contract: Contract) -> Granularity:
@@ -63,4 +71,6 @@ def _finding(contract: Contract, name: str, what: str, fix: str, root: Path) -> 
 
 
 def _words(granularity: Granularity) -> str:
-    return {"event": "events", "audience": "persons", "creative": "creative files"}.get(granularity, "none of the three")
+    return {"event": "events", "audience": "persons", "creative": "creative files"}.get(
+        granularity, "none of the three"
+    )

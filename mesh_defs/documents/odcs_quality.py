@@ -1,7 +1,8 @@
 """A contract's promises about its rows, as expectations in GX's language.
 
-From `required`, `unique`, `primaryKey` and `logicalTypeOptions` of the properties, and from `quality` entries of type `custom`
-for Great Expectations. An entry that cannot be evaluated is refused: a rule that is skipped in silence is worse than none.
+From `required`, `unique`, `primaryKey` and `logicalTypeOptions` of the properties, from `quality` entries of type `custom` for
+Great Expectations, and from the stated grain. An entry that cannot be evaluated is refused: a rule that is skipped in silence
+is worse than none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +11,12 @@ from typing import Any, Literal
 from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
 
 from mesh_defs.documents.complaints import Complaints
+from mesh_defs.documents.odcs_columns import primary_key, unsure_columns
 from mesh_defs.documents.reading import Field
 from mesh_defs.errors import nearest
 from mesh_defs.model.contract import Column
-from quality_checks import Expectation, primary_key, problems
+from quality_checks import Expectation, problems
+from quality_checks import primary_key as key_expectations
 
 _ENGINES = ("greatExpectations", "great-expectations")
 _SEVERITIES: dict[str | None, Literal["critical", "warning"]] = {
@@ -23,99 +26,161 @@ _SEVERITIES: dict[str | None, Literal["critical", "warning"]] = {
     "warning": "warning",
     "info": "warning",
 }
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+# The lower and the upper bound: inclusive, exclusive.
+_SIDES = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 # Options that describe a value's form and promise nothing about its content.
 _DESCRIPTIVE = ("format", "timezone", "defaultTimezone")
+_OPTIONS = (*_SIDES[0], *_SIDES[1], "pattern", *_DESCRIPTIVE)
+# What GX itself writes into an expectation's JSON.
+_BODY = ("type", "kwargs", "meta", "id", "notes", "description")
+# What belongs to rules of the types that are not evaluated here.
+_OF_OTHERS = (
+    "metric",
+    "rule",
+    "arguments",
+    "query",
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+)
+_OF_OTHERS += ("mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween")
+_CUSTOM = "write `type: custom, engine: greatExpectations` with GX's own JSON as `implementation`"
+# ODCS's library metric -> the same promise in words that are checked here.
+_INSTEAD = {
+    "nullValues": "write `required: true` at the column",
+    "missingValues": "write `required: true` at the column",
+    "duplicateValues": "write `unique: true` at the column, or a rule of type expect_compound_columns_to_be_unique",
+    "invalidValues": f"{_CUSTOM}: expect_column_values_to_be_in_set or expect_column_values_to_match_regex",
+    "rowCount": f"{_CUSTOM}: expect_table_row_count_to_be_between",
+}
+_MEND = "see docs/reference/expectations.md"
 
 
-def expectations(schema: SchemaObject, columns: Sequence[Column], wrong: Complaints) -> tuple[Expectation, ...]:
-    """Everything the contract promises of its rows: keys first, then column by column, then the written rules."""
-    types = {column.name: column.type for column in columns}
-    found = [*_keys(columns)]
+def expectations(
+    schema: SchemaObject, columns: Sequence[Column], wrong: Complaints, *, grain: Sequence[str] = ()
+) -> tuple[Expectation, ...]:
+    """Everything the contract promises of its rows: keys first, then column by column, the written rules, the grain last.
+
+    A stated grain is a promise like a key: what it adds to the key is checked as one. It stands last, so that stating it
+    renames no other check.
+    """
+    key = primary_key(schema)
+    checks = _Checks(schema, columns, wrong)
+    checks.found += _keys(columns, key)
     for index, declared in enumerate(schema.properties or []):
-        at: Field = ("schema", 0, "properties", index)
-        found += _from_options(declared, at, wrong)
-        found += _written(declared.quality or [], (*at, "quality"), declared.name, types, wrong)
-    found += _written(schema.quality or [], ("schema", 0, "quality"), None, types, wrong)
-    return tuple(found)
+        if declared.name:
+            at: Field = ("schema", 0, "properties", index)
+            _options(declared, (*at, "logicalTypeOptions"), checks)
+            _rules(declared.quality or [], (*at, "quality"), declared.name, checks)
+    _rules(schema.quality or [], ("schema", 0, "quality"), None, checks)
+    if grain and set(grain) != set(key):
+        checks.found += [each for each in key_expectations(grain) if each not in checks.found]
+    return tuple(checks.found)
 
 
-def _keys(columns: Sequence[Column]) -> Iterator[Expectation]:
-    key = tuple(column.name for column in columns if column.primary_key)
+def _keys(columns: Sequence[Column], key: tuple[str, ...]) -> Iterator[Expectation]:
     if key:
-        yield from primary_key(key)
+        yield from key_expectations(key)
     for column in columns:
-        if column.required and not column.primary_key:
+        if column.required and column.name not in key:
             yield Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": column.name})
         if column.unique and key != (column.name,):
             yield Expectation(type="expect_column_values_to_be_unique", kwargs={"column": column.name})
 
 
-def _from_options(declared: SchemaProperty, at: Field, wrong: Complaints) -> Iterator[Expectation]:
+class _Checks:
+    """The expectations that can be evaluated on the contract's columns; the others become complaints."""
+
+    def __init__(self, schema: SchemaObject, columns: Sequence[Column], wrong: Complaints) -> None:
+        self.found: list[Expectation] = []
+        self.wrong = wrong
+        self.types = {column.name: column.type for column in columns}
+        self._unsure = unsure_columns(schema, wrong)
+        self._names_are_sure = bool(columns) and all(column.name for column in columns)
+
+    def add(self, expectation: Expectation, at: Field) -> None:
+        """Take it up, or complain about it at a field; do neither while its columns themselves are wrong."""
+        for column in expectation.columns:
+            if column in self._unsure or (column not in self.types and not self._names_are_sure):
+                return
+        complaints = problems(expectation, self.types)
+        for problem in complaints:
+            what, _, fix = problem.partition(" — ")
+            self.wrong.add(at, what, fix or _MEND)
+        if not complaints:
+            self.found.append(expectation)
+
+
+def _options(declared: SchemaProperty, at: Field, checks: _Checks) -> None:
     options = declared.logicalTypeOptions or {}
-    known = (*_BOUNDS, *_DESCRIPTIVE, "pattern")
-    for name in options:
-        if name not in known:
-            wrong.add((*at, "logicalTypeOptions", name), "an option that is not checked yet", nearest(name, known))
-    bounds = _bounds(options)
-    if bounds:
-        yield Expectation(type="expect_column_values_to_be_between", kwargs={"column": declared.name, **bounds})
-    if "pattern" in options:
-        kwargs = {"column": declared.name, "regex": options["pattern"]}
-        yield Expectation(type="expect_column_values_to_match_regex", kwargs=kwargs)
+    for name, value in options.items():
+        if name not in _OPTIONS:
+            checks.wrong.add((*at, name), "an option that is not checked yet", nearest(name, _OPTIONS))
+        elif value is None:
+            checks.wrong.add((*at, name), "no value", "write one, or leave the option out")
+    for inclusive, exclusive in _SIDES:
+        if options.get(inclusive) is not None and options.get(exclusive) is not None:
+            checks.wrong.add((*at, exclusive), f"given beside {inclusive}", "keep one of the two")
+    if options.get("timezone") is True and "TIME ZONE" not in checks.types.get(declared.name or "", ""):
+        checks.wrong.add((*at, "timezone"), "the column's type has no zone", "add `physicalType: TIMESTAMPTZ`")
+    if bounds := _bounds(options):
+        kwargs = {"column": declared.name, **bounds}
+        checks.add(Expectation(type="expect_column_values_to_be_between", kwargs=kwargs), at)
+    if (pattern := options.get("pattern")) is not None:
+        kwargs = {"column": declared.name, "regex": pattern}
+        checks.add(Expectation(type="expect_column_values_to_match_regex", kwargs=kwargs), (*at, "pattern"))
 
 
 def _bounds(options: Mapping[str, Any]) -> dict[str, Any]:
     bounds: dict[str, Any] = {}
-    for side, name in (("min", "Minimum"), ("max", "Maximum")):
-        inclusive, exclusive = options.get(name.lower()), options.get(f"exclusive{name}")
-        if exclusive is not None:
-            bounds |= {f"{side}_value": _json(exclusive), f"strict_{side}": True}
-        elif inclusive is not None:
-            bounds |= {f"{side}_value": _json(inclusive)}
+    for side, (inclusive, exclusive) in zip(("min", "max"), _SIDES, strict=True):
+        if (limit := options.get(exclusive)) is not None:
+            bounds |= {f"{side}_value": _json(limit), f"strict_{side}": True}
+        elif (limit := options.get(inclusive)) is not None:
+            bounds[f"{side}_value"] = _json(limit)
     return bounds
 
 
-def _written(
-    rules: Sequence[DataQuality], at: Field, column: str | None, types: Mapping[str, str], wrong: Complaints
-) -> Iterator[Expectation]:
+def _rules(rules: Sequence[DataQuality], at: Field, column: str | None, checks: _Checks) -> None:
     for index, rule in enumerate(rules):
-        expectation = _rule(rule, (*at, index), column, wrong)
-        if expectation is None:
-            continue
-        complaints = problems(expectation, types)
-        for problem in complaints:
-            wrong.add((*at, index, "implementation"), problem, "see docs/reference/expectations.md")
-        if not complaints:
-            yield expectation
+        if rule.type != "text" and (expectation := _rule(rule, (*at, index), column, checks.wrong)):
+            checks.add(expectation, (*at, index, "implementation"))
 
 
 def _rule(rule: DataQuality, at: Field, column: str | None, wrong: Complaints) -> Expectation | None:
-    if rule.type == "text":
+    if rule.type != "custom":
+        found = repr(rule.type) if rule.type else "none, which means 'library'"
+        wrong.add((*at, "type"), f"found {found}", _INSTEAD.get(rule.metric or rule.rule or "", _CUSTOM))
         return None
-    if rule.type != "custom" or rule.engine not in _ENGINES:
-        found = f"type {rule.type!r}, engine {rule.engine!r}"
-        wrong.add(at, found, "write `type: custom` and `engine: greatExpectations` with GX's own JSON")
+    if rule.engine not in _ENGINES:
+        wrong.add((*at, "engine"), f"found {rule.engine!r}", "write `engine: greatExpectations`")
         return None
-    body = rule.implementation
-    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
-        fix = "write `{type: expect_…, kwargs: {…}}`, as GX does"
-        wrong.add((*at, "implementation"), f"found {type(body).__name__}", fix)
-        return None
+    for field in _OF_OTHERS:
+        if getattr(rule, field) is not None:
+            wrong.add((*at, field), "not read in a rule of type custom", "say it in `implementation: {kwargs: {…}}`")
     if rule.severity not in _SEVERITIES:
         wrong.add((*at, "severity"), f"found {rule.severity!r}", "write error or warning")
-    kwargs = {key: _json(value) for key, value in (body.get("kwargs") or {}).items()}
+    body = rule.implementation
+    kwargs = (body.get("kwargs") or {}) if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(kwargs, dict) or not isinstance(body.get("type"), str):
+        found = wrong.document.written((*at, "implementation"))
+        wrong.add((*at, "implementation"), f"found {found}", "write `{type: expect_…, kwargs: {…}}`, as GX does")
+        return None
+    for name in body:
+        if name not in _BODY:
+            wrong.add((*at, "implementation", name), "unknown field", nearest(name, _BODY))
     if column and "column" not in kwargs and body["type"].startswith("expect_column_"):
         kwargs = {"column": column, **kwargs}
-    meta = {"name": rule.name} if rule.name else {}
-    if rule.description:
-        meta["description"] = rule.description
+    meta = {key: told for key, told in (("name", rule.name), ("description", rule.description)) if told}
     severity = _SEVERITIES.get(rule.severity, "critical")
-    return Expectation(type=body["type"], kwargs=kwargs, severity=severity, meta=meta)
+    return Expectation(type=body["type"], kwargs=_json(kwargs), severity=severity, meta=meta)
 
 
 def _json(value: Any) -> Any:
     """YAML reads dates as dates; expectations hold JSON values."""
     if isinstance(value, list):
         return [_json(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _json(each) for name, each in value.items()}
     return value.isoformat() if hasattr(value, "isoformat") else value

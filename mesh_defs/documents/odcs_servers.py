@@ -11,31 +11,36 @@ from mesh_defs.model.contract import Server, StorageKind
 
 # ODCS server type -> (storage, the field that names the place)
 _KINDS: dict[str, tuple[StorageKind, str]] = {"local": ("parquet", "path"), "duckdb": ("duckdb", "database")}
-_PLACE = re.compile(r"[\w-]+(/[\w-]+)*")
+_PLACE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 
 
 def servers(declared: Sequence[DeclaredServer], wrong: Complaints) -> tuple[Server, ...]:
     """Read the servers, one per environment."""
     if not declared:
         wrong.add(("servers",), "missing", "say where the product lives, e.g. `{server: local, type: duckdb, …}`")
-    found = [server for index, each in enumerate(declared) if (server := _server(each, index, wrong))]
-    for index, server in enumerate(found):
-        if server.environment in {earlier.environment for earlier in found[:index]}:
-            wrong.add(("servers", index), f"a second server for '{server.environment}'", "keep one per environment")
-    return tuple(found)
+    found: dict[str, Server] = {}
+    for index, each in enumerate(declared):
+        environment = each.environment or each.server or "local"
+        if environment in found:
+            wrong.add(("servers", index), f"a second server for '{environment}'", "keep one per environment")
+        elif server := _server(each, environment, index, wrong):
+            found[environment] = server
+    return tuple(found.values())
 
 
-def _server(declared: DeclaredServer, index: int, wrong: Complaints) -> Server | None:
+def _server(declared: DeclaredServer, environment: str, index: int, wrong: Complaints) -> Server | None:
     at = ("servers", index)
     if declared.type not in _KINDS:
-        wrong.add((*at, "type"), f"no storage for type {declared.type!r}", nearest(str(declared.type), _KINDS))
+        found = f"no storage for type {declared.type!r}" if declared.type else "missing"
+        wrong.add((*at, "type"), found, nearest(declared.type or "", _KINDS))
         return None
     kind, field = _KINDS[declared.type]
     if kind == "parquet" and declared.format != "parquet":
-        wrong.add((*at, "format"), f"found {declared.format!r}", "write `format: parquet`")
+        found = f"found {declared.format!r}" if declared.format else "missing"
+        wrong.add((*at, "format"), found, "write `format: parquet`")
     place = getattr(declared, field)
-    if not isinstance(place, str) or not _PLACE.fullmatch(place):
+    if not place or not _PLACE.fullmatch(place):
         fix = "write a folder relative to the domain's storage root, without ..: letters, digits, _, - and /"
-        wrong.add((*at, field), f"found {place!r}", fix)
+        wrong.add((*at, field), f"found {place!r}" if place else "missing", fix)
         return None
-    return Server(environment=declared.environment or declared.server or "local", kind=kind, place=place)
+    return Server(environment=environment, kind=kind, place=place)

@@ -1,21 +1,35 @@
-"""Reads YAML so that every complaint can name its file, line and field. Knows no kind of document."""
+"""Reads YAML so that every complaint can name its file, line and field. Knows no kind of document.
 
-import difflib
-from collections.abc import Iterator
+YAML 1.1 as PyYAML and therefore Dagster and the ODCS tools read it (`yes` and `on` are true), with limits: a parser recurses, and
+twenty short lines of aliases can mean more values than fit in memory. Tags are refused: a declaration holds plain values.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from mesh_defs.errors import DeclarationError, Finding, nearest
+from mesh_defs.errors import DeclarationError, Finding
 
-Model = TypeVar("Model", bound=BaseModel)
 Field = tuple[str | int, ...]
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 BYTES_MAX = 1_000_000
+# Lists and mappings, one inside the other. libyaml's composer is compiled: beyond some 10,000 it ends the process.
+LEVELS_MAX = 64
+# With every alias written out.
+VALUES_MAX = 100_000
+FINDINGS_MAX = 100
+SHOWN_CHARACTERS = 60
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_KINDS = ("str", "int", "float", "bool", "null", "timestamp", "merge", "map", "seq")
+_CORE = "tag:yaml.org,2002:"
+_TEXT, _NOTHING, _MERGE = f"{_CORE}str", f"{_CORE}null", f"{_CORE}merge"
+# What YAML takes for unprintable, in the file or escaped in a value; terminals and databases choke on it.
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +42,24 @@ class Document:
 
     def finding(self, field: Field, what: str, fix: str) -> Finding:
         """Complain about one field; a field that is missing is reported at the line of its parent."""
-        return Finding(where=f"{self.file}:{self._line(field)}: {_dotted(field)}", what=what, fix=fix)
+        return finding_at(self.file, self._nodes(field)[-1], field, what, fix)
 
-    def _line(self, field: Field) -> int:
-        node = self.node
+    def written(self, field: Field) -> str:
+        """What stands at a field, for the end of "found …": a value as it is written, short."""
+        nodes = self._nodes(field)
+        if len(nodes) <= len(field):
+            return "nothing"
+        return shown(nodes[-1])
+
+    def _nodes(self, field: Field) -> list[yaml.Node]:
+        """The way to a field, as far as it is there."""
+        nodes = [self.node]
         for step in field:
-            child = _child(node, step)
+            child = _child(nodes[-1], step)
             if child is None:
                 break
-            node = child
-        return int(node.start_mark.line) + 1
+            nodes.append(child)
+        return nodes
 
 
 def read_document(path: Path, *, root: Path) -> Document:
@@ -45,47 +67,168 @@ def read_document(path: Path, *, root: Path) -> Document:
     file = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
     text = _text(path, file)
     try:
+        _refuse_large(text, file)
         loader = _Loader(text)
         node = loader.get_single_node()
-        repeated = list(_repeated_keys(node)) if node is not None else []
-        data = loader.construct_document(node) if node is not None and not repeated else None
+        if not isinstance(node, yaml.MappingNode):
+            what = "empty" if node is None else f"found {shown(node)}, wanted a mapping"
+            raise DeclarationError([finding_at(file, node, (), what, "write `field: value` lines")])
+        raise_all(_unusable(loader, node, file), file)
+        return Document(file, loader.construct_document(node), node)
     except yaml.YAMLError as error:
         raise DeclarationError([_syntax(file, error)]) from None
-    except RecursionError:
-        raise DeclarationError([Finding(where=file, what="nested too deeply", fix="flatten it")]) from None
-    if repeated:
-        raise DeclarationError([_repeated(file, key) for key in repeated])
-    if not isinstance(data, dict) or node is None:
-        raise DeclarationError([Finding(where=file, what="not a YAML mapping", fix="write `field: value` lines")])
-    return Document(file, data, node)
 
 
-def build(model: type[Model], document: Document) -> Model:
-    """Turn a document into `model`, refusing unknown fields at every depth. Raises DeclarationError with all findings."""
-    findings = list(_unknown_fields(model, document.data, (), document))
-    try:
-        built = model.model_validate(document.data)
-    except ValidationError as error:
-        findings += [_invalid(document, problem) for problem in error.errors() if problem["type"] != "extra_forbidden"]
-        raise DeclarationError(findings) from None
-    if findings:
-        raise DeclarationError(findings)
-    return built
+def finding_at(file: str, node: yaml.Node | yaml.Event | None, field: Field, what: str, fix: str) -> Finding:
+    """A finding about a field that stands at a node."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    return Finding(where=f"{file}:{line}: {_dotted(field)}", what=what, fix=fix)
+
+
+def raise_all(findings: Iterable[Finding], file: str) -> None:
+    """Raise DeclarationError with the findings, at most FINDINGS_MAX of them; with none, do nothing."""
+    listed = list(islice(findings, FINDINGS_MAX + 1))
+    if len(listed) > FINDINGS_MAX:
+        listed[-1] = Finding(where=file, what="and there is more that is wrong", fix="mend the above first")
+    if listed:
+        raise DeclarationError(listed)
+
+
+def shown(node: yaml.Node) -> str:
+    """A value as its writer sees it: text in quotes, anything else as it is written."""
+    if not isinstance(node, yaml.ScalarNode):
+        return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+    if node.tag == _TEXT:
+        return repr(_short(node.value))
+    return "nothing" if node.tag == _NOTHING else _short(node.value)
 
 
 def _text(path: Path, file: str) -> str:
     try:
+        if not path.exists():
+            raise DeclarationError(
+                [Finding(where=file, what="there is no such file", fix="write it, or mend its name")]
+            )
+        if not path.is_file():
+            raise DeclarationError([Finding(where=file, what="not a file", fix="put a file of YAML in its place")])
         if path.stat().st_size > BYTES_MAX:
             raise DeclarationError([Finding(where=file, what=f"over {BYTES_MAX:,} bytes", fix="split it")])
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        what = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
-        raise DeclarationError([Finding(where=file, what=what, fix="write the file again, as UTF-8")]) from None
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise DeclarationError(
+            [Finding(where=file, what=f"unreadable: {error.strerror}", fix="mend its rights")]
+        ) from None
+    except UnicodeDecodeError as error:
+        where = f"{file}:{_line(raw[: error.start].decode())}: document"
+        raise DeclarationError([Finding(where=where, what="not UTF-8 text", fix="save the file as UTF-8")]) from None
+    text = text.removeprefix("\ufeff")
+    if unprintable := _UNPRINTABLE.search(text):
+        where = f"{file}:{_line(text[: unprintable.start()])}: document"
+        raise DeclarationError([Finding(where=where, what="holds a control character", fix="remove it")])
+    return text
+
+
+def _line(before: str) -> int:
+    return before.count("\n") + 1
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A collection whose end was not reached yet, or any value: its size with the aliases written out."""
+
+    anchor: str | None
+    values: int = 1
+    levels: int = 1
+
+
+def _refuse_large(text: str, file: str) -> None:
+    """Refuse what would take too deep or too long to compose, by its events: they cost no recursion."""
+    anchors: dict[str, _Opened] = {}
+    opened = [_Opened(None)]
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append(_Opened(event.anchor))
+            done = None
+        elif isinstance(event, yaml.CollectionEndEvent):
+            done = opened.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            done = _Opened(event.anchor, levels=0)
+        elif isinstance(event, yaml.AliasEvent):
+            if any(event.anchor == each.anchor for each in opened):
+                raise _too_large(file, event, f"*{event.anchor} stands for what it is part of", "write the value out")
+            done = anchors.get(event.anchor)
+        else:
+            continue
+        if done:
+            opened[-1].values += done.values
+            opened[-1].levels = max(opened[-1].levels, done.levels + 1)
+            if done.anchor:
+                anchors[done.anchor] = done
+        if len(opened) - 1 + (done.levels if done else 0) > LEVELS_MAX:
+            raise _too_large(file, event, f"nested more than {LEVELS_MAX} levels deep", "flatten it")
+        if opened[-1].values > VALUES_MAX:
+            raise _too_large(file, event, f"holds more than {VALUES_MAX:,} values", "split it, or write fewer aliases")
+
+
+def _too_large(file: str, event: yaml.Event, what: str, fix: str) -> DeclarationError:
+    return DeclarationError([finding_at(file, event, (), what, fix)])
+
+
+def _unusable(loader: Any, root: yaml.Node, file: str) -> Iterator[Finding]:
+    """Keys that are no text or stand twice, and values that are not what they pretend to be."""
+    seen: set[int] = set()
+    waiting: list[tuple[Field, yaml.Node]] = [((), root)]
+    while waiting:
+        at, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        kind = node.tag.removeprefix(_CORE)
+        if kind not in _KINDS:
+            fix = "write a plain value: text in quotes, a number, a list or a mapping"
+            yield finding_at(file, node, at, f"a value of the kind '{_short(kind)}'", fix)
+        elif isinstance(node, yaml.ScalarNode):
+            yield from _unusable_scalar(loader, node, at, file)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [((*at, index), each) for index, each in reversed(list(enumerate(node.value)))]
+        else:
+            yield from _unusable_keys(node, at, file)
+            named = [(key.value, each) for key, each in node.value if isinstance(key, yaml.ScalarNode)]
+            waiting += [((*at, name), each) for name, each in reversed(named)]
+
+
+def _unusable_scalar(loader: Any, node: yaml.ScalarNode, at: Field, file: str) -> Iterator[Finding]:
+    if node.tag == _TEXT:
+        if _UNPRINTABLE.search(node.value):
+            yield finding_at(file, node, at, "holds a control character", "remove it")
+        return
+    try:
+        loader.construct_object(node)
+    # PyYAML's own constructors raise whatever int() or datetime() does: 2024-13-45, 0b_, !!bool maybe.
+    except (ValueError, LookupError, TypeError, AttributeError):
+        kind = node.tag.rpartition(":")[2]
+        yield finding_at(file, node, at, f"found {shown(node)}, which is no {kind}", "mend it, or put it in quotes")
+
+
+def _unusable_keys(mapping: yaml.MappingNode, at: Field, file: str) -> Iterator[Finding]:
+    names: set[str] = set()
+    for key, _ in mapping.value:
+        if key.tag == _MERGE:
+            continue
+        if key.tag != _TEXT:
+            what = f"the key {shown(key)} is no text to YAML"
+            yield finding_at(file, key, at, what, "put it in quotes, or write a name")
+        elif key.value in names:
+            yield finding_at(file, key, (*at, key.value), "written twice in one mapping", "keep one of the two")
+        else:
+            names.add(key.value)
 
 
 def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), None)
+        # The last one counts: what a merge (`<<`) brings in stands first.
+        return next((value for key, value in reversed(node.value) if key.value == step), None)
     if isinstance(node, yaml.SequenceNode):
         if isinstance(step, int):
             return node.value[step] if step < len(node.value) else None
@@ -99,91 +242,20 @@ def _names_property(item: yaml.Node, name: str) -> bool:
     return named is not None and named.value == name
 
 
-def _repeated_keys(node: yaml.Node) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if str(key.value) in seen:
-                yield key
-            seen.add(str(key.value))
-            yield from _repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _repeated_keys(value)
-
-
-def _repeated(file: str, key: yaml.Node) -> Finding:
-    where = f"{file}:{key.start_mark.line + 1}: {key.value}"
-    return Finding(where=where, what="written twice in one mapping", fix="keep one of the two")
-
-
 def _syntax(file: str, error: yaml.YAMLError) -> Finding:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "unreadable"
-    where = f"{file}:{mark.line + 1}" if mark else file
-    return Finding(where=where, what=f"not YAML: {problem}", fix="mend the indentation or quote the value")
-
-
-def _unknown_fields(model: type[BaseModel], value: Any, at: Field, document: Document) -> Iterator[Finding]:
-    if not isinstance(value, dict):
-        return
-    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-    for key, child in value.items():
-        if key not in fields:
-            yield document.finding((*at, key), "unknown field", nearest(str(key), fields))
-            continue
-        for step, nested, item in _nested(fields[key], child):
-            yield from _unknown_fields(nested, item, (*at, key, *step), document)
-
-
-def _nested(annotation: Any, value: Any) -> Iterator[tuple[Field, type[BaseModel], Any]]:
-    """The models inside a value, with the way to each: direct, in a list or in a mapping, as the annotation has it.
-
-    Of `Team | list[TeamMember]` the branch of the value's own shape counts.
-    """
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is list and isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from (((index, *step), model, each) for step, model, each in _nested(arguments[0], item))
-    elif origin is dict and isinstance(value, dict):
-        for key, item in value.items():
-            yield from (((key, *step), model, each) for step, model, each in _nested(arguments[1], item))
-    elif origin in (Union, UnionType):
-        yield from (found for branch in arguments for found in _nested(branch, value))
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, dict):
-        yield (), annotation, value
-
-
-def _invalid(document: Document, problem: Any) -> Finding:
-    field: Field = tuple(step for step in problem["loc"] if not _is_union_branch(step))
-    if problem["type"] == "missing":
-        return document.finding(field, "missing", f"add `{field[-1]}: …`")
-    found = _shown(problem.get("input"))
-    return document.finding(field, f"found {found}: {_first_lower(problem['msg'])}", _mend(problem))
-
-
-def _is_union_branch(step: str | int) -> bool:
-    return isinstance(step, str) and (step[:1].isupper() or step in ("str", "int", "float", "bool") or "[" in step)
-
-
-def _mend(problem: Any) -> str:
-    expected = str(problem.get("ctx", {}).get("expected", ""))
-    known = [word.strip("' ") for word in expected.replace(" or ", ",").split(",") if word.strip()]
-    given = problem.get("input")
-    close = difflib.get_close_matches(given, known, n=1) if isinstance(given, str) else []
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"write one of: {', '.join(known)}" if known else "write a value of that kind"
-
-
-def _first_lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    problem = str(getattr(error, "problem", None) or "unreadable")
+    where = f"{file}:{mark.line + 1}: document" if mark else file
+    since = f" (begun in line {begun.line + 1})" if mark and begun and begun.line != mark.line else ""
+    tabs = "cannot start any token" in problem
+    fix = "indent with blanks, not tabs, or quote the value" if tabs else "mend the indentation or quote the value"
+    return Finding(where=where, what=f"not YAML: {problem}{since}", fix=fix)
 
 
 def _dotted(field: Field) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in field).lstrip(".") or "document"
+    steps = (f"[{step}]" if isinstance(step, int) else f".{_short(step)}" for step in field)
+    return "".join(steps).lstrip(".") or "document"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

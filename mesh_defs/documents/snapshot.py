@@ -23,7 +23,9 @@ def load_snapshot(file: Path) -> Snapshot | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(f"the catalog's snapshot is unreadable: {error.strerror}", where=str(file), fix=_MEND) from None
+        raise StorageError(
+            f"the catalog's snapshot is unreadable: {error.strerror}", where=str(file), fix=_MEND
+        ) from None
     try:
         snapshot = TypeAdapter(Snapshot).validate_json(text)
     except ValidationError:
@@ -74,4 +76,3 @@ def dump_section(section: Section) -> bytes:
 def parse_section(text: bytes) -> Section:
     """Read a section that another process dumped."""
     return TypeAdapter(Section).validate_json(text)
-

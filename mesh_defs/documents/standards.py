@@ -1,63 +1,93 @@
 """mesh.yaml and domain.yaml: what all domains agreed on, and what one domain says of itself."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from mesh_defs.documents.reading import Document, build, read_document
-from mesh_defs.errors import DeclarationError, Finding, nearest
+from mesh_defs.documents.reading import Document, read_document
+from mesh_defs.documents.structure import build, known_name, refusal
+from mesh_defs.errors import DeclarationError, Finding
 from mesh_defs.model.access import Principal
 from mesh_defs.model.mesh import Domain, Standards
+from mesh_defs.model.names import is_name
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+_SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_PLACE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+# What is longer can be neither subtracted from today nor meant.
+_SECONDS_MAX = 10 * 366 * 86_400
+
+
+def _slug(text: str) -> str:
+    if not _SLUG.fullmatch(text):
+        raise refusal(f"found '{text}'", "write lower case letters, digits, _ and -, a letter first, 63 at most")
+    return text
+
+
+def _place(text: str) -> str:
+    if not _PLACE.fullmatch(text):
+        fix = "write a folder relative to the state folder, without ..: letters, digits, _, - and /"
+        raise refusal(f"found '{text}'", fix)
+    return text
+
+
+def _name(text: str) -> str:
+    if not is_name(text):
+        raise refusal(f"found '{text}'", "write lower case letters, digits and _, a letter first, 63 at most")
+    return text
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Seconds = Annotated[float, Field(gt=0, le=_SECONDS_MAX)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Strict(BaseModel):
+    """A part of one of our own documents: no unknown fields, and no value that only looks like the wanted one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class _Person(_Strict):
+class _Person(Strict):
     title: str = ""
-    roles: list[Slug] = []
+    roles: list[Annotated[Slug, known_name("roles", "no role of mesh.yaml")]] = []
 
 
-class _QueryLimits(_Strict):
-    seconds_max: float = Field(default=300, gt=0)
-    memory_bytes_max: int = Field(default=2_000_000_000, ge=100_000_000)
+class _QueryLimits(Strict):
+    seconds_max: Seconds = 300
+    memory_bytes_max: int = Field(default=2_000_000_000, ge=100_000_000, le=2**50)
 
 
-class _Standards(_Strict):
+class _Standards(Strict):
     format: Literal[1]
     organisation: Text
     purposes: dict[Slug, Text] = Field(min_length=1)
     roles: dict[Slug, Text] = Field(min_length=1)
     people: dict[Slug, _Person] = {}
-    snapshot_age_seconds_max: float = Field(default=604_800, gt=0)
-    retention_seconds: float = Field(default=86_400, gt=0)
+    snapshot_age_seconds_max: Seconds = 604_800
+    retention_seconds: Seconds = 86_400
     query: _QueryLimits = _QueryLimits()
 
 
-class _Domain(_Strict):
+class _Domain(Strict):
     format: Literal[1]
-    name: Name
+    name: Annotated[str, AfterValidator(_name), known_name("folder", "not the name of its folder")]
     title: Text
     description: Text
     owner: Slug
-    steward: Slug
+    steward: Annotated[Slug, known_name("people", "no person of mesh.yaml")]
     organisation: Text | None = None
-    storage: Annotated[str, StringConstraints(pattern=r"^[\w-]+(/[\w-]+)*$")] | None = None
+    storage: Annotated[str, AfterValidator(_place)] | None = None
 
 
 def read_standards(root: Path) -> Standards:
     """Read `root`/mesh.yaml. Raises DeclarationError with every finding."""
     document = read_document(root / "mesh.yaml", root=root)
-    declared = build(_Standards, document)
-    findings = [*_unknown_roles(declared, document), *_short_retention(declared, document)]
-    if findings:
-        raise DeclarationError(findings)
+    roles = document.data.get("roles")
+    declared = build(_Standards, document, known={"roles": roles} if isinstance(roles, dict) else {})
+    if short := _short_retention(declared, document):
+        raise DeclarationError([short])
     people = {name: Principal(name=name, roles=tuple(p.roles), title=p.title) for name, p in declared.people.items()}
     return Standards(
         organisation=declared.organisation,
@@ -74,17 +104,7 @@ def read_standards(root: Path) -> Standards:
 def read_domain(folder: Path, standards: Standards, *, root: Path) -> Domain:
     """Read `folder`/domain.yaml. Raises DeclarationError; a domain is named as its folder is."""
     document = read_document(folder / "domain.yaml", root=root)
-    declared = build(_Domain, document)
-    findings = []
-    if declared.name != folder.name:
-        findings.append(
-            document.finding(("name",), f"found '{declared.name}' in the folder '{folder.name}'", "name both alike")
-        )
-    if declared.steward not in standards.people:
-        what = f"'{declared.steward}' is no person of mesh.yaml"
-        findings.append(document.finding(("steward",), what, nearest(declared.steward, standards.people)))
-    if findings:
-        raise DeclarationError(findings)
+    declared = build(_Domain, document, known={"people": standards.people, "folder": [folder.name]})
     return Domain(
         name=declared.name,
         title=declared.title,
@@ -97,18 +117,9 @@ def read_domain(folder: Path, standards: Standards, *, root: Path) -> Domain:
     )
 
 
-def _unknown_roles(declared: _Standards, document: Document) -> list[Finding]:
-    return [
-        document.finding(("people", name, "roles", index), f"unknown role '{role}'", nearest(role, declared.roles))
-        for name, person in declared.people.items()
-        for index, role in enumerate(person.roles)
-        if role not in declared.roles
-    ]
-
-
-def _short_retention(declared: _Standards, document: Document) -> list[Finding]:
+def _short_retention(declared: _Standards, document: Document) -> Finding | None:
     """Old versions must outlive the longest query that may still be reading them."""
     if declared.retention_seconds > declared.query.seconds_max:
-        return []
+        return None
     fix = f"keep old versions longer than query.seconds_max ({declared.query.seconds_max:g} s)"
-    return [document.finding(("retention_seconds",), f"found {declared.retention_seconds:g}", fix)]
+    return document.finding(("retention_seconds",), f"found {declared.retention_seconds:g}", fix)

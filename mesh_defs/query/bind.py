@@ -17,7 +17,9 @@ def find(names: tuple[str, ...], platform: Platform) -> dict[str, DataProduct]:
     return {name: products[name] for name in names if name in products}
 
 
-def refusal(names: tuple[str, ...], decision: Decision, principal: Principal, mesh_names: Mapping[str, object]) -> Exception:
+def refusal(
+    names: tuple[str, ...], decision: Decision, principal: Principal, mesh_names: Mapping[str, object]
+) -> Exception:
     """The error for a request that is not allowed. A pipeline's owner learns which grant is missing; others one sentence."""
     refused = [name for name in names if name not in decision.grants]
     reasons = dict(zip(names, decision.reasons, strict=True))

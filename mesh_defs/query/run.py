@@ -42,7 +42,9 @@ def run_query(request: QueryRequest, platform: Platform) -> Answer:
 def _who(request: QueryRequest, platform: Platform) -> Principal:
     principal = platform.mesh.principal(request.principal)
     if principal is None:
-        fix = f"say who you are with --as or MESH_PRINCIPAL; {nearest(request.principal, platform.mesh.standards.people)}"
+        fix = (
+            f"say who you are with --as or MESH_PRINCIPAL; {nearest(request.principal, platform.mesh.standards.people)}"
+        )
         raise AccessDeniedError(f"nobody here is called '{request.principal}'", fix=fix)
     return principal
 

@@ -3,7 +3,6 @@
 For development, demos and tests: there is no isolation between domains here, and what is killed is not resumed.
 """
 
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Collection
@@ -15,6 +14,7 @@ import dagster as dg
 from mesh_defs.catalog.loader import load_definitions
 from mesh_defs.documents.workspace import read_workspace
 from mesh_defs.model.mesh import Mesh
+from mesh_defs.refresh.instance import open_instance
 from mesh_defs.refresh.order import Group, ready_groups, selected, stopped_by
 from mesh_defs.settings import Settings
 
@@ -60,16 +60,6 @@ def refresh_in_process(
             for name in sorted(pending):
                 note(Outcome(product=name, state="failed", told="it is part of a cycle; see `mesh validate`"))
     return tuple(outcomes.values())
-
-
-def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """Open the instance of DAGSTER_HOME, made from the mesh's dagster.yaml when it is new."""
-    home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    config, defaults = home / "dagster.yaml", settings.root / "dagster.yaml"
-    if not config.exists() and defaults.exists():
-        shutil.copyfile(defaults, config)
-    return dg.DagsterInstance.from_config(str(home))
 
 
 def _load(settings: Settings, names: Collection[str]) -> dict[str, dg.Definitions | Exception]:

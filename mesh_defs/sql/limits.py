@@ -8,7 +8,7 @@ then as a call: twice the work per level), and a thousand `[1][1][1]` take more 
 from collections.abc import Sequence
 
 from sqlglot.parsers.duckdb import DuckDBParser
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
 
@@ -57,5 +57,7 @@ def refuse_deep(tokens: Sequence[Token]) -> None:
 
 
 def _too_deep(token: Token) -> QueryRejectedError:
-    what = f"the SQL nests or chains too deeply (limits: {DEPTH_MAX} brackets, {LINKS_MAX} subscripts or calls in a row)"
+    what = (
+        f"the SQL nests or chains too deeply (limits: {DEPTH_MAX} brackets, {LINKS_MAX} subscripts or calls in a row)"
+    )
     return QueryRejectedError(what, where=f"line {token.line}, column {token.col}", fix="name the inner steps: WITH")

@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import TokenError
 from sqlglot.parsers.duckdb import DuckDBParser
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
 
@@ -30,6 +30,7 @@ _STARTS = frozenset(
         TokenType.TABLE,
         TokenType.PIVOT,
         TokenType.UNPIVOT,
+        TokenType.SUMMARIZE,
         TokenType.L_PAREN,
     }
 )
@@ -37,7 +38,7 @@ _STARTS = frozenset(
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 # Functions that sqlglot reads by a grammar of its own, though DuckDB calls them like any other.
 _MARKED = frozenset(DuckDBParser.FUNCTION_PARSERS) - frozenset(
-    {"CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION", "OVERLAY"}
+    {"CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION"}
 )
 # What DuckDB and sqlglot make the same character of, in E'…'.
 _ESCAPES = re.compile(r"(?:[^\\]|\\[nrt\\'])*", re.DOTALL)
@@ -60,7 +61,7 @@ def tokenize(sql: str) -> list[Token]:
 
 
 def prepared(tokens: list[Token], sql: str) -> list[Token]:
-    """Return the tokens as `sql` means them: calls by their own name, JSON keys as keys, strings as their characters."""
+    """Return the tokens as `sql` means them: calls by their own names, JSON keys as keys, strings as characters."""
     _keep_calls(tokens)
     for token in tokens:
         if token.token_type is TokenType.HEREDOC_STRING:
@@ -93,7 +94,7 @@ def _refuse_other_statements(tokens: list[Token]) -> None:
 
 
 def _keep_calls(tokens: list[Token]) -> None:
-    """Tell sqlglot to keep each call as written, but for COLUMNS(…) and f(… IGNORE NULLS), which it writes back whole."""
+    """Tell sqlglot to keep each call as written, but for COLUMNS(…) and f(… IGNORE NULLS), which it reads well."""
     translated: list[bool] = []
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         token.comments = []

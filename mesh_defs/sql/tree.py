@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sqlglot import ErrorLevel, exp
 from sqlglot.errors import ParseError, UnsupportedError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
 from mesh_defs.sql.limits import refuse_deep, refuse_long
@@ -70,7 +70,7 @@ def place(node: exp.Expr) -> str:
 
 
 def _parsed(tokens: list[Token], sql: str) -> exp.Query:
-    dollars = sum(token.token_type is TokenType.PARAMETER for token in tokens)
+    dollars = sum(token.token_type is TokenType.PARAMETER and token.text == "$" for token in tokens)
     try:
         trees = _shallow(lambda: DIALECT.parser().parse(prepared(tokens, sql), sql))
     except ParseError as error:

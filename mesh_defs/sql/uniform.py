@@ -14,6 +14,7 @@ from mesh_defs.sql.tokens import MARK
 # Operators that sqlglot would write as calls.
 _CALLS: dict[type[exp.Expr], str] = {
     exp.Abs: "abs",
+    exp.Pow: "power",
     exp.RegexpFullMatch: "regexp_full_match",
     exp.StartsWith: "starts_with",
     exp.StrPosition: "strpos",
@@ -67,7 +68,10 @@ def _dot(node: exp.Expr) -> None:
     method = node.args["expression"]
     if isinstance(method, exp.Anonymous):
         parts = _names(node.this)
-        _replace(node, exp.Anonymous(this=method.this, expressions=[column(parts) if parts else node.this, *method.expressions]))
+        _replace(
+            node,
+            exp.Anonymous(this=method.this, expressions=[column(parts) if parts else node.this, *method.expressions]),
+        )
 
 
 def _names(node: exp.Expr) -> list[exp.Expr]:
@@ -77,6 +81,13 @@ def _names(node: exp.Expr) -> list[exp.Expr]:
     if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier) and (before := _names(node.this)):
         return [*before, node.expression]
     return []
+
+
+def _not(node: exp.Expr) -> None:
+    """NOT x IS NULL -> x IS NOT NULL: sqlglot reads both alike, and the second is what people write."""
+    test = node.this
+    if isinstance(test, exp.Is) and isinstance(test.expression, exp.Null | exp.Boolean):
+        _replace(node, exp.Is(this=test.this, expression=exp.Not(this=test.expression)))
 
 
 def _if(node: exp.Expr) -> None:
@@ -140,6 +151,11 @@ def _window_spec(node: exp.Expr) -> None:
         node.set("end", "CURRENT ROW")
 
 
+def _summarize(node: exp.Expr) -> None:
+    if isinstance(node.this, exp.Table):
+        node.set("this", exp.Select(expressions=[exp.Star()], from_=exp.From(this=node.this)))
+
+
 def _pivot(node: exp.Expr) -> None:
     node.set("columns", None)  # what sqlglot thinks the columns will be
 
@@ -148,7 +164,9 @@ _CHANGES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.Identifier: _identifier,
     exp.Anonymous: _anonymous,
     exp.Dot: _dot,
+    exp.Not: _not,
     exp.If: _if,
+    exp.Summarize: _summarize,
     exp.Unnest: _unnest,
     exp.Distinct: _distinct,
     exp.Trim: _trim,
@@ -162,10 +180,10 @@ _CHANGES: dict[type[exp.Expr], Callable[[Any], None]] = {
 
 
 def _query(tree: exp.Expr) -> exp.Expr:
-    """VALUES and PIVOT stand on their own in DuckDB; put SELECT * FROM ( … ) around them."""
-    if not isinstance(tree, exp.Values | exp.Pivot):
+    """VALUES, PIVOT and SUMMARIZE stand on their own in DuckDB; put SELECT * FROM ( … ) around them."""
+    if not isinstance(tree, exp.Values | exp.Pivot | exp.Summarize):
         return tree
     outer = exp.Select(expressions=[exp.Star()], with_=tree.args.get("with_"))
     tree.set("with_", None)
-    outer.set("from_", exp.From(this=exp.Subquery(this=tree) if isinstance(tree, exp.Pivot) else tree))
+    outer.set("from_", exp.From(this=tree if isinstance(tree, exp.Values) else exp.Subquery(this=tree)))
     return outer

@@ -51,7 +51,7 @@ class Layout:
         return self.place / "refused"
 
     def staged(self, id: str) -> Path:
-        """Return a candidate's folder of parts; raises ValueError for an id that is not ours, for folders get removed."""
+        """Return a candidate's folder of parts; ValueError for an id that is not ours: folders get removed."""
         if staged_at(id) is None:
             raise ValueError(f"'{id}' is not a candidate's id")
         return self.parts / id

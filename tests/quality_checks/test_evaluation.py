@@ -123,7 +123,7 @@ def test_a_columns_name_is_only_ever_a_name(connection: duckdb.DuckDBPyConnectio
     assert [result.unexpected_count for result in results] == [1, 2, 1, 1, 1, 2, None]
 
 
-@settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8))
 def test_any_name_that_duckdb_takes_is_found(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     quoted = '"' + name.replace('"', '""') + '"'

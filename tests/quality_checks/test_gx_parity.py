@@ -44,7 +44,7 @@ TABLES: dict[str, list[Row]] = {
 }
 
 # Keys below are shares that the tables above hit exactly, or miss by little.
-MOSTLY = [1, 0.75, 2 / 3, 0.5]
+MOSTLY = [1, 2 / 3, 0.5]
 
 
 def a_rule(type: str, **kwargs: Any) -> Expectation:
@@ -52,8 +52,8 @@ def a_rule(type: str, **kwargs: Any) -> Expectation:
 
 
 def of_bounds(low: Any, high: Any) -> Iterator[dict[str, Any]]:
-    for strict_min in (False, True):
-        for strict_max in (False, True):
+    for strict_min in (False, True)[: 1 if low is None else 2]:
+        for strict_max in (False, True)[: 1 if high is None else 2]:
             yield {"min_value": low, "max_value": high, "strict_min": strict_min, "strict_max": strict_max}
 
 
@@ -68,7 +68,7 @@ def grid() -> Iterator[Expectation]:
     for bounds_kwargs in of_bounds("2026-01-01T00:00:00", "2026-01-02T00:00:00"):
         yield a_rule("expect_column_values_to_be_between", column="d", **bounds_kwargs)
     for column, members in [("i", [0, 2]), ("f", [0, 0.5]), ("s", ["US", "é", None])]:
-        for mostly in MOSTLY:
+        for mostly in (*MOSTLY, 0):
             yield a_rule("expect_column_values_to_be_in_set", column=column, value_set=members, mostly=mostly)
     for column in ("i", "f"):  # GX takes no text as a bound
         for mostly in MOSTLY:

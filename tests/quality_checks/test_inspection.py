@@ -73,6 +73,7 @@ def test_an_unknown_type_is_met_with_the_nearest() -> None:
         (NOT_NULL, {}, "'column' is missing — give a column's name"),
         (NOT_NULL, {"column": 7}, "'column' is 7 — give a column's name"),
         (NOT_NULL, {"column": "contry"}, "there is no column 'contry' — did you mean 'country'?"),
+        (NOT_NULL, {"column": "ID"}, "there is no column 'ID' — did you mean 'id'?"),
         (NOT_NULL, {"column": "zzz"}, "there is no column 'zzz' — known: at, cost, country, day, id, tags"),
         (NOT_NULL, {"column": "id", "mostly": 1.5}, "'mostly' is 1.5 — give a number from 0 to 1"),
         (NOT_NULL, {"column": "id", "mostly": "0.9"}, "'mostly' is '0.9' — give a number from 0 to 1"),

@@ -54,7 +54,7 @@ def regexes(draw: st.DrawFn) -> str:
 
 @pytest.mark.filterwarnings("ignore:Possible nested set")
 @settings(
-    max_examples=200, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=120, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(regex=regexes(), subject=st.text(alphabet="ab1é\n.%", max_size=5))
 def test_every_translated_pattern_finds_what_python_finds(

@@ -78,6 +78,7 @@ def test_between_includes_its_bounds_unless_strict(
         ({"max_value": 0.5}, 1),
         ({"max_value": 0.5, "strict_max": True}, 1),
         ({"min_value": -0.5, "max_value": 1e-300}, 1),
+        ({"min_value": 1e-300}, 1),
         ({"max_value": 1e300}, 0),
     ],
 )
@@ -85,7 +86,7 @@ def test_between_includes_its_bounds_unless_strict(
 def test_between_takes_fractions_for_whole_numbers(
     verdict: Verdict, type: str, kwargs: dict[str, Any], unexpected: int
 ) -> None:
-    assert verdict(type, [0, 2**62], BETWEEN, **kwargs).unexpected_count == unexpected
+    assert verdict(type, [0, 2**63 - 1], BETWEEN, **kwargs).unexpected_count == unexpected
 
 
 def test_between_ignores_nan_and_judges_infinity(verdict: Verdict) -> None:
@@ -130,6 +131,11 @@ def test_between_reads_times_and_text(verdict: Verdict, type: str, values: list[
     assert result.unexpected_count == 2
 
 
+def test_no_whole_number_is_a_fraction(verdict: Verdict) -> None:
+    result = verdict("BIGINT", [0, 1, None], IN_SET, value_set=[0.5])
+    assert (result.missing_count, result.unexpected_count) == (1, 2)
+
+
 def test_in_set_counts_what_is_not_in_it(verdict: Verdict) -> None:
     result = verdict("VARCHAR", ["US", "DE", "us", "", None], IN_SET, value_set=["US", "DE", None])
     assert (result.success, result.missing_count, result.unexpected_count) == (False, 1, 2)
@@ -139,6 +145,7 @@ def test_in_set_counts_what_is_not_in_it(verdict: Verdict) -> None:
     ("type", "inside", "outside", "value_set"),
     [
         ("INTEGER", 2, 3, [1, 2.0, 0.5]),
+        ("HUGEINT", 2**126, 2**126 + 1, [2**126, 0.5]),
         ("DOUBLE", 0.5, NAN, [0.5]),
         ("BOOLEAN", True, False, [True]),
         ("DATE", "2026-01-01", "2026-01-02", ["2026-01-01"]),

@@ -68,7 +68,7 @@ def unique_c() -> Expectation:
     return Expectation(type=UNIQUE, kwargs={"column": "c"})
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.one_of(st.integers(-6, 6), st.integers(-200, 200), st.none()), max_size=14))
 @pytest.mark.parametrize("type", ["INTEGER", "VARCHAR"])
 def test_bitmaps_and_hashes_count_as_a_counter_does(verdict: Verdict, type: str, values: list[int | None]) -> None:

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_defs.model.version import Part, Version
@@ -34,6 +34,7 @@ VERSIONS = st.builds(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(version=VERSIONS, sequence=st.integers(1))
 def test_every_version_reads_back_as_it_was_written(version, sequence) -> None:
     record = Record(sequence=sequence, version=version)
@@ -43,6 +44,7 @@ def test_every_version_reads_back_as_it_was_written(version, sequence) -> None:
     assert read.version.published_at.tzinfo == UTC
 
 
+@settings(max_examples=50, deadline=None)
 @given(content=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_bytes_but_our_own_are_believed(content) -> None:
     assert isinstance(decode(content, "parquet", Path("manifest.json")), Damage)

@@ -107,6 +107,10 @@ def survives(kind, place: Path, connection: duckdb.DuckDBPyConnection) -> int:
     assert storage.current().recovered is None
     [(generation, count)] = read(storage, connection)
     assert count == 1000
+    whole, seen = (place / "manifest.json").read_bytes(), storage.current().id
+    (place / "manifest.json").write_bytes(b"")  # what was seen once is never lost with the pointer
+    assert generation == 1 or storage.current().id == seen
+    (place / "manifest.json").write_bytes(whole)
     storage.publish(storage.stage(connection, "SELECT 4 AS g"), stamp={})
     storage.sweep(datetime.now(UTC) + timedelta(days=1), retention_seconds=60)
     assert read(storage, connection) == [(4, 1)]

@@ -1,6 +1,7 @@
 """What readers see, before and after the one step that changes it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -176,6 +177,16 @@ def test_discarding_removes_the_candidate_and_may_be_repeated(storage, connectio
     candidate = storage.stage(connection, "SELECT 2 AS a")
     storage.discard(candidate)
     storage.discard(candidate)
+    assert files() == before
+
+
+@pytest.mark.parametrize("id", ["", ".", "..", "../history"])
+def test_no_folder_but_a_candidates_own_is_removed(storage, connection, published, files, id) -> None:
+    published("SELECT 1 AS a")
+    foreign, before = replace(storage.stage(connection, "SELECT 2 AS a"), id=id), files()
+    for remove in (lambda: storage.discard(foreign), lambda: storage.refuse(foreign, [])):
+        with pytest.raises(ValueError, match="is not a candidate's id"):
+            remove()
     assert files() == before
 
 

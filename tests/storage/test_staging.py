@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import duckdb
 import pytest
 
 from mesh_defs.errors import StorageError
@@ -110,6 +112,51 @@ def test_keeps_the_order_of_rows(storage, connection, rows) -> None:
     assert rows(candidate.parts) == [(n,) for n in reversed(range(150_000))]
 
 
+ODD = ["TIMESTAMP_S '2026-01-01'", "'a'::ENUM('a', 'b')", "array_value(1, 2)", "'x'::VARIANT", "MAP {1: [{'a': NULL}]}"]
+
+
+@pytest.mark.parametrize("expression", ODD)
+def test_says_the_types_that_readers_will_see(storage, connection, expression) -> None:
+    candidate = storage.stage(connection, f"SELECT {expression} AS x")
+    described = connection.execute(f"DESCRIBE SELECT * FROM {storage.relation(connection, candidate.parts)}").fetchall()
+    assert {row[0]: row[1] for row in described} == dict(candidate.columns)
+
+
+def test_columns_may_be_called_as_duckdb_calls_its_own(storage, connection, rows) -> None:
+    names = ("filename", "file_row_number", "rowid", "data", "main", "count")
+    select = "SELECT " + ", ".join(f"{n} AS {name}" for n, name in enumerate(names))
+    candidate = storage.stage(connection, f"FROM ({select}) data")
+    assert tuple(candidate.columns) == names
+    assert rows(candidate.parts) == [tuple(range(len(names)))]
+
+
+def test_stages_from_a_database_opened_read_only(storage, tmp_path, rows) -> None:
+    duckdb.connect(tmp_path / "own.duckdb").execute("CREATE TABLE data AS SELECT 5 AS a").close()
+    with duckdb.connect(tmp_path / "own.duckdb", read_only=True) as own:
+        parts = storage.stage(own, "FROM data").parts
+    assert rows(parts) == [(5,)]
+
+
+def test_stages_while_another_cursor_looks_at_every_database(storage, connection) -> None:
+    """A catalog query touches the file that is being written; a plain CHECKPOINT would fail then."""
+    staged, other = threading.Event(), connection.cursor()
+
+    def look() -> None:
+        while not staged.is_set():
+            other.execute("SELECT count(*) FROM duckdb_tables()").fetchall()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for n in range(20):
+            parts = storage.stage(connection, f"SELECT {n} AS n FROM range(100)").parts
+            with duckdb.connect() as reader:
+                assert reader.execute(f"SELECT DISTINCT n FROM {storage.relation(reader, parts)}").fetchall() == [(n,)]
+    finally:
+        staged.set()
+        looking.join()
+
+
 @pytest.mark.parametrize(
     "select", ["SELECT 1 AS a -- why", "WITH t AS (SELECT 1 AS a) FROM t", "FROM (VALUES (1)) t(a)"]
 )
@@ -119,7 +166,7 @@ def test_takes_any_shape_of_select(storage, connection, rows, select) -> None:
 
 def test_reads_what_only_this_connection_knows(storage, connection, rows) -> None:
     connection.execute("CREATE TEMP TABLE private AS SELECT 8 AS a")
-    connection.create_function("doubled", lambda n: 2 * n, ["INTEGER"], "INTEGER")
+    connection.execute("CREATE TEMP MACRO doubled(n) AS 2 * n")
     assert rows(storage.stage(connection, "SELECT doubled(a) AS a FROM private").parts) == [(16,)]
 
 

@@ -79,9 +79,10 @@ def test_removes_nothing_while_the_pointer_is_damaged(
 
 
 def test_removes_nothing_while_a_retained_record_is_damaged(storage, published, clock, files, place) -> None:
-    """The parts that it names are unknown, and a reader may hold them."""
-    published("SELECT 1 AS a", partition="mon")
-    published("SELECT 2 AS a", partition="tue")
+    """The parts that it names are unknown, and a reader may hold them: here Monday's, staged long ago."""
+    published("SELECT 1 AS a", partition="tue")
+    published("SELECT 2 AS a", partition="mon")
+    clock.advance(hours=5)
     published("SELECT 3 AS a", partition="mon")
     sorted((place / "history").iterdir())[1].write_bytes(b"")
     before = files()
@@ -89,6 +90,18 @@ def test_removes_nothing_while_a_retained_record_is_damaged(storage, published, 
     assert files() == before
     storage.sweep(clock.advance(hours=1), HOUR)
     assert len(files()) == 4  # the pointer, its record, two parts
+
+
+def test_a_publication_that_died_before_its_flip_is_swept_and_stays_dead(
+    storage, published, clock, rows, place
+) -> None:
+    published("SELECT 1 AS a")
+    pointer = (place / "manifest.json").read_bytes()
+    dead = published("SELECT 2 AS a")
+    (place / "manifest.json").write_bytes(pointer)  # as if killed between the record and the pointer
+    assert f"parts/{dead.id}" in storage.sweep(clock.advance(hours=2), HOUR)
+    (place / "manifest.json").write_bytes(b"")
+    assert rows(storage.current().parts) == [(1,)]
 
 
 def test_leaves_alone_what_it_did_not_make(storage, published, clock, files, place) -> None:

@@ -50,6 +50,19 @@ def test_only_a_known_column_is_named(storage, connection) -> None:
     assert SECRET not in str(caught.value)
 
 
+def test_every_refusal_says_where(storage, connection, published, place) -> None:
+    published("SELECT 1 AS a")
+    for refused in (
+        lambda: storage.stage(connection, "SELECT 1 AS a, 2 AS a"),
+        lambda: published("SELECT 1 AS a", partition="mon"),
+        lambda: storage.stage(connection, "FROM nowhere"),
+    ):
+        with pytest.raises(StorageError) as caught:
+            refused()
+        assert caught.value.where == str(place)
+        assert caught.value.fix
+
+
 def test_a_number_too_large_for_parquet_is_not_rounded(kind, place, connection) -> None:
     storage, select = (
         storage_at(kind, place),

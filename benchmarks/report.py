@@ -1,0 +1,23 @@
+"""How every benchmark prints: one JSON object with figures, targets and what was missed; or the same in words."""
+
+import json
+import sys
+from collections.abc import Mapping
+
+Target = Mapping[str, float]
+
+
+def report(figures: Mapping[str, float], targets: Mapping[str, Target], *, as_json: bool) -> int:
+    """Print the result; returns 1 when a target was missed. A target is {"at_most": x} or {"at_least": x}."""
+    missed = [name for name, target in targets.items() if not _met(figures[name], target)]
+    if as_json:
+        sys.stdout.write(json.dumps({"figures": figures, "targets": targets, "missed": missed}) + "\n")
+    else:
+        for name, value in figures.items():
+            wanted = "".join(f"  ({word.replace('_', ' ')} {limit:g})" for word, limit in targets.get(name, {}).items())
+            sys.stdout.write(f"{name:<44} {value:>14,.3f}{wanted}{'  MISSED' if name in missed else ''}\n")
+    return 1 if missed else 0
+
+
+def _met(value: float, target: Target) -> bool:
+    return value <= target.get("at_most", float("inf")) and value >= target.get("at_least", float("-inf"))

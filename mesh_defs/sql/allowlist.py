@@ -1,0 +1,165 @@
+"""What a SELECT may be made of: reviewed kinds of nodes, words and table functions. Which products it may read is not
+judged here.
+
+Functions are still judged by a list of the refused ones; the gate's own issue turns it into a reviewed positive list.
+"""
+
+import re
+
+from sqlglot import exp
+
+from mesh_defs.errors import QueryRejectedError
+from mesh_defs.sql.tokens import snippet
+from mesh_defs.sql.tree import place
+
+TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
+
+_QUERIES = frozenset(
+    {exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values, exp.Tuple, exp.With, exp.CTE}
+)
+_RELATIONS = frozenset(
+    {exp.From, exp.Join, exp.Lateral, exp.Table, exp.TableAlias, exp.TableSample, exp.Pivot, exp.PivotAlias}
+    | {exp.UnpivotColumns, exp.Unnest, exp.Summarize}
+)
+_CLAUSES = frozenset(
+    {exp.Where, exp.Group, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Having, exp.Qualify, exp.Distinct}
+    | {exp.Order, exp.Ordered, exp.Limit, exp.LimitOptions, exp.Offset, exp.Window, exp.WindowSpec, exp.Filter}
+    | {exp.IgnoreNulls, exp.RespectNulls}
+)
+_NAMES = frozenset(
+    {exp.Alias, exp.Column, exp.Columns, exp.Dot, exp.Identifier, exp.PositionalColumn, exp.Star, exp.Var}
+    | {exp.PropertyEQ, exp.Kwarg, exp.Placeholder}
+)
+_VALUES = frozenset(
+    {exp.Array, exp.Boolean, exp.Interval, exp.Literal, exp.Map, exp.Null, exp.Struct, exp.ToMap, exp.CurrentDate}
+    | {exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp}
+    | {exp.DataType, exp.DataTypeParam, exp.ColumnDef}
+)
+_OPERATORS = frozenset(
+    {exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow, exp.Neg, exp.DPipe, exp.Paren}
+    | {exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift}
+    | {exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.In, exp.Between}
+    | {exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.ILike, exp.SimilarTo, exp.Glob, exp.Escape}
+    | {exp.Any, exp.All, exp.Exists, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Collate, exp.AtTimeZone}
+    | {exp.Bracket, exp.Slice, exp.JSONExtract, exp.JSONExtractScalar, exp.Lambda, exp.Comprehension}
+    | {exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps}
+)
+# Functions of a grammar of their own; all others are exp.Anonymous (see sql.tokens).
+_FUNCTIONS = frozenset(
+    {exp.Anonymous, exp.Extract, exp.Substring, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue} | {exp.NthValue}
+)
+# What may stand where rows come from: nothing is a relation but these.
+_MUST_HOLD: dict[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
+    exp.From: (exp.Table, exp.Subquery, exp.Values, exp.Lateral),
+    exp.Join: (exp.Table, exp.Subquery, exp.Values, exp.Lateral),
+    exp.Lateral: (exp.Subquery, exp.Unnest, exp.Anonymous),
+    exp.Subquery: (exp.Query, exp.Values, exp.Table, exp.Pivot, exp.Summarize),
+    exp.CTE: (exp.Query, exp.Values),
+    exp.Summarize: (exp.Query,),
+    exp.Exists: (exp.Query,),
+}
+_NODES = _QUERIES | _RELATIONS | _CLAUSES | _NAMES | _VALUES | _OPERATORS | _FUNCTIONS
+
+_REFUSED_FUNCTIONS = (
+    # run SQL that is a value, or show a plan with physical names
+    frozenset({"query", "query_table", "json_execute_serialized_sql", "json_serialize_sql", "json_serialize_plan"})
+    | {"json_deserialize_sql"}
+    # tell about the process, the session, the engine or its catalog
+    | {"getenv", "getvariable", "current_setting", "current_query", "current_query_id", "current_connection_id"}
+    | {"current_transaction_id", "txid_current", "version", "user", "current_user", "session_user", "current_role"}
+    | {
+        "alias",
+        "current_database",
+        "current_catalog",
+        "current_schema",
+        "current_schemas",
+        "in_search_path",
+        "which_secret",
+    }
+    | {"col_description", "obj_description", "shobj_description", "format_type", "map_to_pg_oid", "get_block_size"}
+    # tell about stored values that the asker may not see
+    | {"stats", "vector_type", "create_sort_key", "remap_struct", "cast_to_type", "replace_type"}
+    # change or wait for something
+    | {"nextval", "currval", "lastval", "setseed", "set_config", "write_log", "parse_duckdb_log_message"}
+    | {"sleep_ms", "add_parquet_key"}
+    # put a value into an error's text
+    | {"error"}
+)
+# Files and other systems; then the engine and its catalog.
+_REFUSED_PREFIXES = (
+    *("read_", "parquet_", "arrow_", "pandas_", "python_", "sniff_", "glob", "http_", "st_read", "scan_", "load_"),
+    *("copy_", "postgres_", "mysql_", "sqlite_", "iceberg_", "delta_"),
+    *("duckdb_", "pragma_", "pg_", "has_", "inet_", "icu_", "__"),
+)
+
+# All that reaches the governed text without quotes is a word or a number: no name can end the text it stands in.
+_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]*")
+_NUMBER = re.compile(r"0[xX][0-9A-Fa-f_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?")
+
+
+def refuse_unreviewed(tree: exp.Expr) -> None:
+    """Raise QueryRejectedError at the first thing in the tree that is not reviewed. One pass, no recursion."""
+    for node in tree.walk():
+        if type(node) not in _NODES:
+            what = f"{_shown(node)} is not something the door can govern"
+            raise QueryRejectedError(what, where=place(node), fix="ask with a plain SELECT over products")
+        if isinstance(node, exp.Anonymous):
+            _refuse_function(node)
+        elif isinstance(node, exp.DataType):
+            _refuse_type(node)
+        elif isinstance(node, exp.Pivot):
+            _refuse_open_pivot(node)
+        elif type(node) in _MUST_HOLD and not isinstance(node.this, _MUST_HOLD[type(node)]):
+            what = f"{_shown(node)} holds something that is neither a product nor a SELECT"
+            raise QueryRejectedError(what, where=place(node), fix="read products: domain.product")
+        _refuse_raw_text(node)
+
+
+def _refuse_function(function: exp.Anonymous) -> None:
+    name = function.this
+    if not isinstance(name, str) or not name.isascii() or not name.isidentifier():
+        what = f"'{snippet(function.name)}' is not the name of a function"
+        raise QueryRejectedError(what, where=place(function), fix="write the function's plain name, without quotes")
+    relation = isinstance(function.parent, exp.Table | exp.Lateral) and function.arg_key == "this"
+    if relation and name not in TABLE_FUNCTIONS:
+        what = f"{snippet(name)}(…) is not a product"
+        raise QueryRejectedError(
+            what, where=place(function), fix=f"read products, or {', '.join(sorted(TABLE_FUNCTIONS))}"
+        )
+    if name in _REFUSED_FUNCTIONS or name.startswith(_REFUSED_PREFIXES):
+        what = f"the function {snippet(name)} reaches outside the query"
+        raise QueryRejectedError(what, where=place(function), fix="leave it out")
+
+
+def _refuse_type(declared: exp.DataType) -> None:
+    if declared.this is exp.DType.USERDEFINED:
+        what = f"'{snippet(declared.sql('duckdb'))}' is not a type that DuckDB knows"
+        raise QueryRejectedError(what, where=place(declared), fix="write one such as VARCHAR, BIGINT or DECIMAL(12, 2)")
+
+
+def _refuse_open_pivot(pivot: exp.Pivot) -> None:
+    """A PIVOT without listed values is two statements to the engine, and its columns depend on the rows."""
+    ranges = pivot.args.get("fields") or pivot.expressions
+    listed = all(isinstance(one, exp.In) and one.expressions and not one.args.get("query") for one in ranges)
+    if not pivot.args.get("unpivot") and not (ranges and listed):
+        raise QueryRejectedError(
+            "this PIVOT does not list its values", where=place(pivot), fix="list them: ON region IN ('EU', 'US')"
+        )
+
+
+def _refuse_raw_text(node: exp.Expr) -> None:
+    for key, value in node.args.items():
+        if not isinstance(value, str) or (isinstance(node, exp.Identifier) and key == "this"):
+            continue
+        if isinstance(node, exp.Literal):
+            safe = node.is_string or _NUMBER.fullmatch(value) is not None
+        else:
+            safe = _WORDS.fullmatch(value) is not None
+        if not safe:
+            what = f"'{snippet(value)}' cannot stand here"
+            raise QueryRejectedError(what, where=place(node), fix="write a plain word or number")
+
+
+def _shown(node: exp.Expr) -> str:
+    """Name a kind of node as SQL does: CurrentUser -> CURRENT USER."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).upper()

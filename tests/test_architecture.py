@@ -1,0 +1,50 @@
+"""What import-linter cannot see: who makes governed SQL, what domains may import, how large things grow."""
+
+import ast
+from pathlib import Path
+
+import mesh_defs
+
+ROOT = Path(__file__).parent.parent
+
+
+def trees(folder: str) -> dict[str, ast.Module]:
+    return {str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in sorted((ROOT / folder).rglob("*.py"))}
+
+
+def test_only_the_rewriter_makes_governed_sql() -> None:
+    makers = {
+        file
+        for file, tree in trees("mesh_defs").items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "GovernedSQL"
+    }
+    assert makers == {"mesh_defs/sql/rewrite.py"}
+
+
+def test_domains_import_the_platforms_public_names_and_never_one_another() -> None:
+    for file, tree in trees("domains").items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "mesh_defs":
+                assert node.module == "mesh_defs", file
+                assert {alias.name for alias in node.names} <= set(mesh_defs.__all__), file
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not [module for module in modules if module.partition(".")[0] == "domains"], file
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {
+        file
+        for file, tree in trees("mesh_defs").items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    }
+    # A subprocess gets our environment handed on; nothing is read from it.
+    assert readers <= {"mesh_defs/settings.py", "mesh_defs/query/mesh.py", "mesh_defs/cli/demo.py"}
+
+
+def test_files_stay_small_and_the_platform_too() -> None:
+    lines = {file: len((ROOT / file).read_text().splitlines()) for file in trees("mesh_defs")}
+    assert {file: count for file, count in lines.items() if count > 400} == {}
+    assert sum(lines.values()) < 8000

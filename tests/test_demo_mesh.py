@@ -1,0 +1,148 @@
+"""The four domains of the repository: what they promise, really made, and the partner's rows that nobody gets."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mesh_defs.catalog.describe import product_rows
+from mesh_defs.catalog.loader import load_definitions
+from mesh_defs.documents.workspace import read_workspace
+from mesh_defs.errors import AccessDeniedError, NotFoundError
+from mesh_defs.query.mesh import open_mesh, open_storage
+from mesh_defs.settings import Settings, load_settings
+from tests.meshes import ask, refresh, rows
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The real domains with a state of their own."""
+    root = tmp_path_factory.mktemp("demo") / "mesh"
+    root.mkdir()
+    for name in ("mesh.yaml", "workspace.yaml", "dagster.yaml", "domains"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, root / name)
+    settings = load_settings({"MESH_ROOT": str(root)})
+    outcomes = refresh(settings)
+    assert {name: o.told for name, o in outcomes.items() if o.state != "published"} == {}
+    return settings
+
+
+def test_offers_at_least_twelve_products_in_four_domains_with_everything_told(demo: Settings) -> None:
+    listed = product_rows(open_mesh(demo), demo)
+    assert len(listed) >= 12
+    assert {row["domain"] for row in listed} == {"creatives", "audiences", "events", "retailer"}
+    for row in listed:
+        assert row["version"]
+        assert row["rows"] > 0
+        assert row["checks"]["promised"] == row["checks"]["passed"] + row["checks"]["failed"] > 0
+        assert row["freshness"] in ("fresh", "unpromised")
+
+
+def test_classes_every_granularity_and_both_storages(demo: Settings) -> None:
+    listed = product_rows(open_mesh(demo), demo)
+    assert {row["granularity"] for row in listed} == {"event", "audience", "creative", "aggregate"}
+    assert {row["storage"] for row in listed} == {"parquet", "duckdb"}
+    assert any(row["made_with"] == "sql" for row in listed)
+
+
+def test_three_products_or_more_are_made_across_domains(demo: Settings) -> None:
+    crossing = [
+        product.name
+        for product in open_mesh(demo).products.values()
+        if any(not name.startswith(f"{product.contract.domain}.") for name in product.inputs)
+    ]
+    assert len(crossing) >= 3
+
+
+def test_the_real_data_is_all_there(demo: Settings) -> None:
+    sizes = {row["name"]: row["rows"] for row in product_rows(open_mesh(demo), demo)}
+    assert sizes["creatives.works"] == 17_472
+    assert sizes["retailer.orders"] == 69_659
+    assert 0.55 < sizes["audiences.persons"] / 23_570 < 0.65
+
+
+def test_nobody_gets_the_retailers_rows_through_the_ordinary_door(demo: Settings) -> None:
+    mesh = open_mesh(demo)
+    retailers = [name for name in mesh.products if name.startswith("retailer.")]
+    others = [*mesh.standards.people, *(f"service:{domain}" for domain in mesh.domains if domain != "retailer")]
+    assert len(retailers) >= 3
+    for product in retailers:
+        for who in others:
+            for purpose in (*mesh.standards.purposes, None):
+                with pytest.raises((NotFoundError, AccessDeniedError)):
+                    ask(demo, f"SELECT 1 AS one FROM {product}", who=who, purpose=purpose)
+
+
+def test_the_retailer_keeps_a_storage_root_of_its_own(demo: Settings) -> None:
+    mesh = open_mesh(demo)
+    roots = {name: demo.storage_root(name, domain.storage) for name, domain in mesh.domains.items()}
+    assert not any(roots["retailer"].is_relative_to(roots[name].parent) for name in roots if name != "retailer")
+    assert mesh.domains["retailer"].organisation != mesh.standards.organisation
+
+
+def test_answers_a_question_across_three_domains(demo: Settings) -> None:
+    from mesh_defs.cli.demo import QUESTION
+
+    answer = ask(demo, QUESTION)
+    assert answer.table().num_rows == 8
+    assert {read.product.partition(".")[0] for read in answer.movement.products} == {"events", "audiences", "creatives"}
+
+
+def test_a_rerun_makes_the_same_rows(demo: Settings) -> None:
+    def digest(product: str) -> list[tuple[object, ...]]:
+        query = f"SELECT count(*), sum(hash(COLUMNS(*))) FROM {product}"
+        return rows(demo, query, who=f"service:{product.partition('.')[0]}")
+
+    names = ("events.impressions", "audiences.persons", "creatives.files")
+    before = [digest(name) for name in names]
+    refresh(demo)
+    assert [digest(name) for name in names] == before
+
+
+def test_dagster_sees_declarations_but_no_data_and_no_rules(demo: Settings) -> None:
+    for location in read_workspace(ROOT):
+        if not location.is_domain:
+            continue
+        graph = load_definitions(location).resolve_asset_graph()
+        for key in graph.materializable_asset_keys:
+            node = graph.get(key)
+            assert node.group_name == location.name
+            assert node.owners
+            assert node.description
+            assert node.code_version
+            assert {"dagster/table_name", "dagster/uri", "dagster/column_schema", "mesh/product"} <= node.metadata.keys()
+            told = json.dumps(node.metadata["mesh/product"].value)
+            assert "grants" not in told
+            assert "purposes" not in told
+
+
+def test_column_lineage_crosses_domains(demo: Settings) -> None:
+    from mesh_defs.refresh.instance import open_instance
+
+    with open_instance(demo) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["events", "daily_reach"]))
+    assert event
+    assert event.asset_materialization
+    metadata = event.asset_materialization.metadata
+    lineage = metadata["dagster/column_lineage"].value.deps_by_column
+    assert dg.TableColumnDep(dg.AssetKey(["audiences", "persons"]), "region") in lineage["region"]
+    assert metadata["dagster/row_count"].value > 0
+    assert set(metadata["mesh/read"].value) == {"events.impressions", "events.clicks", "audiences.persons"}
+
+
+def test_every_location_loads_in_dagster(demo: Settings) -> None:
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_versions_are_kept_for_their_retention(demo: Settings) -> None:
+    product = open_mesh(demo).products["events.daily_reach"]
+    assert len(open_storage(product, demo).versions()) == 2
