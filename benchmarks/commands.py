@@ -1,6 +1,6 @@
 """What a command costs from a cold start: CPU seconds of the process, as a person at a terminal pays them.
 
-    python -m benchmarks.commands [--json]        needs the demo's state (`make demo`)
+python -m benchmarks.commands [--json]        needs the demo's state (`make demo`)
 """
 
 import argparse

@@ -56,13 +56,13 @@ schema:
          implementation: {type: expect_table_row_count_to_be_between, kwargs: {min_value: 1}}}
 customProperties: [{property: granularity, value: event}]
 """
-PRODUCT = '''from mesh_defs import data_product
+PRODUCT = """from mesh_defs import data_product
 
 
 @data_product()
 def impressions(connection):
     return connection.sql("SELECT * FROM read_parquet('{source}')")
-'''
+"""
 # The same seven rules as somebody would write them who knows DuckDB: one scan, and one query for the distinct count.
 BY_HAND = (
     """SELECT count(*), count(impression_id), count(occurred_at),

@@ -8,12 +8,15 @@ MESH_PURPOSE            what for, when a command does not say   default: none
 MESH_<DOMAIN>_STORAGE   a domain's storage root                 default: <home>/<domain.yaml's storage>
 MESH_<DOMAIN>_WAREHOUSE a domain's private DuckDB file          default: in memory
 DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
+
+A relative path is meant from the root, wherever a command runs; an empty value counts as none.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from mesh_defs.errors import NotFoundError
 
@@ -33,7 +36,7 @@ class Settings:
     def storage_root(self, domain: str, place: str) -> Path:
         """Return the folder under which a domain keeps its products; `place` is what its domain.yaml says."""
         override = self.overrides.get(storage_variable(domain))
-        return Path(override).expanduser().resolve() if override else self.home / place
+        return _path(self.root, override) if override else self.home / place
 
     @property
     def snapshot_file(self) -> Path:
@@ -43,7 +46,7 @@ class Settings:
     @property
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
-        return f"sqlite:///{self.home / 'ledger.sqlite'}"
+        return f"sqlite:///{quote(str(self.home / 'ledger.sqlite'))}"
 
 
 def storage_variable(domain: str) -> str:
@@ -58,17 +61,17 @@ def warehouse_variable(domain: str) -> str:
 
 def load_settings(environ: Mapping[str, str] | None = None, *, start: Path | None = None) -> Settings:
     """Read the settings; `start` is where the search for mesh.yaml begins. Raises NotFoundError outside a mesh."""
-    given = os.environ if environ is None else environ
-    root = Path(given["MESH_ROOT"]).resolve() if given.get("MESH_ROOT") else find_root(start or Path.cwd())
-    home = Path(given.get("MESH_HOME") or root / ".mesh").expanduser().resolve()
+    given = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
+    root = _given_root(given["MESH_ROOT"]) if "MESH_ROOT" in given else find_root(start or Path.cwd())
+    home = _path(root, given.get("MESH_HOME", ".mesh"))
     return Settings(
         root=root,
         home=home,
-        environment=given.get("MESH_ENV") or "local",
-        principal=given.get("MESH_PRINCIPAL") or None,
-        purpose=given.get("MESH_PURPOSE") or None,
-        dagster_home=Path(given.get("DAGSTER_HOME") or home / "dagster").expanduser().resolve(),
-        overrides={name: value for name, value in given.items() if name.startswith("MESH_") and value},
+        environment=given.get("MESH_ENV", "local"),
+        principal=given.get("MESH_PRINCIPAL"),
+        purpose=given.get("MESH_PURPOSE"),
+        dagster_home=_path(root, given["DAGSTER_HOME"]) if "DAGSTER_HOME" in given else home / "dagster",
+        overrides={name: value for name, value in given.items() if name.startswith("MESH_")},
     )
 
 
@@ -80,3 +83,14 @@ def find_root(start: Path) -> Path:
     raise NotFoundError(
         f"no mesh.yaml at or above {start}", fix="run this inside a mesh, or set MESH_ROOT to the folder that holds one"
     )
+
+
+def _given_root(text: str) -> Path:
+    root = Path(os.path.expanduser(text)).resolve()  # noqa: PTH111  Path.expanduser raises for an unknown ~user
+    if not (root / "mesh.yaml").is_file():
+        raise NotFoundError(f"MESH_ROOT is {root}, which holds no mesh.yaml", fix="set it to the folder that holds one")
+    return root
+
+
+def _path(root: Path, text: str) -> Path:
+    return (root / os.path.expanduser(text)).resolve()  # noqa: PTH111

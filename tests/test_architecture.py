@@ -47,4 +47,13 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_files_stay_small_and_the_platform_too() -> None:
     lines = {file: len((ROOT / file).read_text().splitlines()) for file in trees("mesh_defs")}
     assert {file: count for file, count in lines.items() if count > 400} == {}
-    assert sum(lines.values()) < 8000
+    assert sum(code_lines(tree) for tree in trees("mesh_defs").values()) < 8000
+
+
+def code_lines(tree: ast.Module) -> int:
+    """Lines that hold code: no blanks, comments or docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:]
+    positioned = (node for node in ast.walk(tree) if hasattr(node, "lineno"))
+    return len({line for node in positioned for line in (node.lineno, node.end_lineno)})

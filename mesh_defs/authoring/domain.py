@@ -29,7 +29,11 @@ def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.
     standards = read_standards(settings.root)
     assets = [
         ProductAsset(
-            folder=declared, contract=contract, made=made, settings=settings, retention_seconds=standards.retention_seconds
+            folder=declared,
+            contract=contract,
+            made=made,
+            settings=settings,
+            retention_seconds=standards.retention_seconds,
         ).build()
         for contract, made in declared.products.values()
     ]

@@ -1,5 +1,6 @@
 """A domain's folder as values: its domain.yaml, contracts and products, matched by name. Everything wrong is found in one go."""
 
+import hashlib
 import importlib.util
 import sys
 import types
@@ -96,7 +97,8 @@ def _products(folder: Path, root: Path, findings: list[Finding]) -> Iterator[Mad
 
 def _load(file: Path, domain: str) -> types.ModuleType:
     """Import a product's file by its path, in a package made up for the domain so that it may import its neighbours."""
-    package = f"mesh_domain_{domain}"
+    folder = hashlib.sha256(str(file.parent).encode()).hexdigest()[:8]
+    package = f"mesh_domain_{domain}_{folder}"
     if package not in sys.modules:
         parent = types.ModuleType(package)
         parent.__path__ = [str(file.parent)]

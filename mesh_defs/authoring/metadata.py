@@ -64,7 +64,7 @@ def check_metadata(result: Result, version: str) -> dict[str, Any]:
 
 
 def _column(column: Column) -> dg.TableColumn:
-    tags = {"classification": column.classification}
+    tags: dict[str, str] = {"classification": column.classification}
     if column.identifies:
         tags["identifies"] = column.identifies
     constraints = dg.TableColumnConstraints(nullable=not column.required, unique=column.unique)

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 from mesh_defs.authoring.inputs import StepInputs
 from mesh_defs.authoring.product import ProductFunction
 from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
-from mesh_defs.errors import DeclarationError, Finding, MeshError
+from mesh_defs.errors import DeclarationError, Finding, MeshError, StorageError
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.lineage import ColumnLineage, ColumnSource
 from mesh_defs.model.version import Candidate, Part, Version
@@ -51,23 +52,19 @@ def write_audit_publish(
     contract = inputs.contract
     _require_version(storage.current(), contract)
     sql, rows = _make(inputs, arguments)
-    lineage = _lineage(inputs, sql)
+    lineage = _of_promised(_lineage(inputs, sql), contract)
     if findings := hoarding(contract, inputs.contracts, lineage):
         raise DeclarationError(findings)
     select, left_out = _conformed(inputs.connection, rows, contract)
     candidate = storage.stage(inputs.connection, select)
     try:
         results = audit(inputs.connection, storage, candidate.parts, contract)
-        refused = [_reason(result) for result in results if _blocks(result)]
-        if refused:
-            storage.refuse(candidate, refused)
-            version = None
-        else:
-            version = storage.publish(candidate, stamp=_stamp(inputs, candidate, results))
-            storage.sweep(now(), retention_seconds)
+        version = _settle(inputs, storage, candidate, results)
     except BaseException:
         storage.discard(candidate)
         raise
+    with suppress(StorageError):  # what is published is published; the nightly sweep reports what it cannot remove
+        storage.sweep(now(), retention_seconds)
     return Audited(candidate=candidate, results=results, published=version, lineage=lineage, columns_left_out=left_out)
 
 
@@ -89,6 +86,15 @@ def contract_of(version: Version) -> Contract | None:
     """The contract under which a version was published."""
     body = version.stamp.get("contract")
     return TypeAdapter(Contract).validate_python(body) if body else None
+
+
+def _settle(inputs: StepInputs, storage: Storage, candidate: Candidate, results: Sequence[Result]) -> Version | None:
+    """Flip the pointer, or put the candidate into quarantine and return None."""
+    refused = [_reason(result) for result in results if _blocks(result)]
+    if not refused:
+        return storage.publish(candidate, stamp=_stamp(inputs, candidate, results))
+    storage.refuse(candidate, refused)
+    return None
 
 
 def _require_version(current: Version | None, contract: Contract) -> None:
@@ -154,6 +160,12 @@ def _lineage(inputs: StepInputs, sql: str | None) -> ColumnLineage:
         name: {column.name: column.type for column in contract.columns} for name, contract in inputs.contracts.items()
     }
     return column_lineage(sql, schemas)
+
+
+def _of_promised(lineage: ColumnLineage, contract: Contract) -> ColumnLineage:
+    """A SELECT may yield more than the contract promises; what is left out is not republished."""
+    promised = {name: sources for name, sources in lineage.columns.items() if name in contract.column_names}
+    return replace(lineage, columns=promised)
 
 
 def _source(declared: str) -> ColumnSource:

@@ -1,7 +1,5 @@
 """A domain's storage and its working DuckDB as Dagster resources, so that operators see them and the environment sets them."""
 
-import os
-
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
@@ -25,14 +23,18 @@ def duckdb_key(domain: str) -> str:
     return f"{domain}_duckdb"
 
 
-def domain_resources(domain: Domain, settings: Settings, *, memory_bytes_max: int) -> dict[str, dg.ConfigurableResource[object]]:
+def domain_resources(
+    domain: Domain, settings: Settings, *, memory_bytes_max: int
+) -> dict[str, dg.ConfigurableResource[object]]:
     """The two resources of a domain. Steps work in memory unless the environment names a private DuckDB file."""
     storage, warehouse = storage_variable(domain.name), warehouse_variable(domain.name)
     root = settings.storage_root(domain.name, domain.storage)
     return {
-        storage_key(domain.name): DomainStorage(root=dg.EnvVar(storage) if os.environ.get(storage) else str(root)),
+        storage_key(domain.name): DomainStorage(
+            root=dg.EnvVar(storage) if storage in settings.overrides else str(root)
+        ),
         duckdb_key(domain.name): DuckDBResource(
-            database=dg.EnvVar(warehouse) if os.environ.get(warehouse) else ":memory:",
+            database=dg.EnvVar(warehouse) if warehouse in settings.overrides else ":memory:",
             # Beyond the limit DuckDB spills; audits of large products then cost less CPU, not more.
             connection_config={"temp_directory": str(settings.home / "spill"), "memory_limit": f"{memory_bytes_max}B"},
         ),

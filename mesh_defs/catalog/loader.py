@@ -55,7 +55,7 @@ def load_section(location: Location, *, root: Path, now: datetime) -> Section:
 
 def with_hash(section: Section) -> Section:
     """The section with the hash of what it means: not of when it was read, nor of the files' times."""
-    fields = {name: getattr(section, name) for name in Section.__slots__}  # type: ignore[attr-defined]
+    fields = {name: getattr(section, name) for name in Section.__slots__}
     meaning = Section(**{**fields, "fingerprint": "", "hash": "", "loaded_at": datetime.min})
     return Section(**{**fields, "hash": hashlib.sha256(dump_section(meaning)).hexdigest()})
 

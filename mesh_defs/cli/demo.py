@@ -43,7 +43,7 @@ def main() -> int:
         _say(f"\n━━ {title}\n$ mesh {' '.join(_shown(word) for word in command)}\n")
         code = subprocess.run(
             [sys.executable, "-m", "mesh_defs.cli.main", *command], env=os.environ, check=False
-        ).returncode  # noqa: S603
+        ).returncode
         if code != 0:
             _say(f"\nthe demo stopped: that command ended with {code}; `mesh doctor` says what is missing here\n")
             return code

@@ -60,9 +60,8 @@ def mesh() -> None:
 def main() -> None:
     """Run the command line; a person's fault is one message and an exit code, our own fault crashes."""
     try:
-        mesh.main(prog_name="mesh", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        code = mesh.main(prog_name="mesh", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)  # click returns the code of an Exit, or what the command did
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:

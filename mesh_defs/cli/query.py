@@ -56,7 +56,9 @@ def _table(answer: Answer, out: Path | None, limit: int) -> None:
     names = answer.schema.names
     rows = (row for batch in answer.reader() for row in zip(*(c.to_pylist() for c in batch.columns), strict=True))
     shown = list(islice(rows, limit or None))
-    print_table(names, shown, right=[n for n, t in zip(names, answer.schema.types, strict=True) if _is_number(t)])
+    numbers = [n for n, t in zip(names, answer.schema.types, strict=True) if _is_number(t)]
+    with _target(out) as file:
+        print_table(names, shown, right=numbers, file=file)
     if limit and len(shown) == limit and next(rows, None) is not None:
         sys.stderr.write(f"… cut at {limit} rows; --limit 0 shows all, --format csv or parquet takes all\n")
 

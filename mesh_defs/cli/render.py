@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 
 def print_json(value: Any) -> None:
@@ -26,14 +26,16 @@ def as_json(value: Any) -> Any:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    """Write aligned columns; `right` names those that are aligned to the right, as numbers are."""
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = (), file: IO[str] | None = None
+) -> None:
+    """Write aligned columns to `file` or stdout; `right` names those that are aligned to the right, as numbers are."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     aligned = [heading in right for heading in headings]
     lines = [_line(headings, widths, aligned), "  ".join("─" * width for width in widths)]
     lines += [_line(row, widths, aligned) for row in cells]
-    sys.stdout.write("\n".join(lines) + "\n")
+    (file or sys.stdout).write("\n".join(lines) + "\n")
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:

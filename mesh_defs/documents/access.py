@@ -38,8 +38,8 @@ def _id(name: str) -> str:
 
 class _Grant(Strict):
     id: Annotated[Slug, AfterValidator(_id)]
-    roles: list[Annotated[str, known_name("roles", _ANYWHERE)]] = []
-    principals: list[Annotated[str, AfterValidator(_principal)]] = []
+    roles: list[Annotated[str, known_name("roles", _ANYWHERE)]] = Field(default=[])
+    principals: list[Annotated[str, AfterValidator(_principal)]] = Field(default=[])
     purposes: list[Annotated[str, known_name("purposes", _ANYWHERE)]] = Field(min_length=1)
     expires: date | None = None
 
@@ -47,7 +47,7 @@ class _Grant(Strict):
 class _Access(Strict):
     format: Literal[1]
     product: Annotated[str, known_name("products", "no product of this domain")]
-    grants: list[_Grant] = []
+    grants: list[_Grant] = Field(default=[])
 
 
 def read_access(path: Path, standards: Standards, *, products: frozenset[str], root: Path) -> tuple[Grant, ...]:

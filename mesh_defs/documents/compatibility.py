@@ -1,11 +1,12 @@
 """Two contracts of one product, compared: what changed, whether it breaks a consumer, and the version that demands.
 
-Breaking is what can make a query fail, or make a promise that somebody relied on weaker. Where a product lies is no promise:
-consumers name products, never places.
+Breaking is what can make a query fail, or make a promise that somebody relied on weaker. Where a product lies is no
+promise: consumers name products, never places.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -98,7 +99,7 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
 
 
 def _expectations(old: Contract, new: Contract) -> Iterator[Change]:
-    """Pairs the checks that say something of the same columns: first equal ones, then those of one name, then in order."""
+    """Pairs the checks that judge the same columns: equal ones first, then those of one name, then in order."""
     after = list(new.expectations)
     unpaired = [each for each in old.expectations if not _take(after, each.__eq__)]
     for likeness in (_same_promise, _same_name, _same_subject):
@@ -113,9 +114,9 @@ def _expectations(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change(level="minor", what=f"check {is_now.name} added")
 
 
-def _take(waiting: list[Expectation], fits: Callable[[Expectation], object]) -> Expectation | None:
+def _take(waiting: list[Expectation], fits: Callable[[Expectation], bool]) -> Expectation | None:
     """Remove and return the first that fits."""
-    found = next((index for index, each in enumerate(waiting) if fits(each) is True), None)
+    found = next((index for index, each in enumerate(waiting) if fits(each)), None)
     return None if found is None else waiting.pop(found)
 
 
@@ -148,8 +149,8 @@ def _weight(expectation: Expectation) -> Level:
 
 
 _STRICTER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "min_value": lambda was, now: now is not None and (was is None or now >= was),
-    "max_value": lambda was, now: now is not None and (was is None or now <= was),
+    "min_value": lambda was, now: now is not None and (was is None or _ordered(now) >= _ordered(was)),
+    "max_value": lambda was, now: now is not None and (was is None or _ordered(now) <= _ordered(was)),
     "strict_min": lambda was, now: bool(now) >= bool(was),
     "strict_max": lambda was, now: bool(now) >= bool(was),
     "value_set": lambda was, now: set(map(str, now or ())) <= set(map(str, was or ())),
@@ -167,13 +168,22 @@ def _tightens(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         return False
 
 
+def _ordered(bound: Any) -> Any:
+    """A bound as it compares: ISO text as the moment it names, since zones upset the order of the letters."""
+    try:
+        return datetime.fromisoformat(bound)
+    except (TypeError, ValueError):
+        return bound
+
+
 def _promises(old: Contract, new: Contract) -> Iterator[Change]:
     if old.product != new.product:
         yield Change(level="major", what=f"product {old.product} became {new.product}")
     if old.granularity != new.granularity:
         yield Change(level="major", what=f"granularity {old.granularity} became {new.granularity}")
     if old.grain != new.grain:
-        yield Change(level="major", what=f"grain ({', '.join(old.grain)}) became ({', '.join(new.grain)})")
+        what = f"grain ({', '.join(old.grain)}) became ({', '.join(new.grain)})"
+        yield Change(level="patch" if set(old.grain) == set(new.grain) else "major", what=what)
     if old.status != new.status:
         what = f"status {old.status} became {new.status}"
         yield Change(level="major" if new.status == "retired" else "minor", what=what)

@@ -25,7 +25,7 @@ class Complaints:
         self._ignored.append(field)
 
     def concern(self, *fields: Field) -> bool:
-        """Tell whether any of `fields`, or a part of one, is known to be wrong: what follows from it cannot be judged."""
+        """Tell whether any of `fields`, or a part of one, is known to be wrong: nothing can be concluded from it."""
         parts = any(about[: len(field)] == field for about in self._about for field in fields)
         return parts or any(_lies_in(field, ignored) for ignored in self._ignored for field in fields)
 

@@ -1,4 +1,4 @@
-"""The mesh's own classification: event, audience, creative, aggregate. What each must carry, and what a grain identifies."""
+"""The mesh's own classification: event, audience, creative, aggregate. What each must carry, what a grain identifies."""
 
 import re
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def finest(contract: Contract) -> Granularity:
 
 
 def derived_problems(contract: Contract, inputs: Sequence[str], *, root: Path) -> list[Finding]:
-    """What is wrong with the granularity of a product that is made from `inputs`; nothing for a product at the source."""
+    """What is wrong with the granularity of a product made from `inputs`; nothing for a product at the source."""
     if not inputs:
         return []
     if not contract.grain:

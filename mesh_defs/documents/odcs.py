@@ -1,7 +1,7 @@
 """ODCS v3.1 contracts → `Contract` (https://bitol-io.github.io/open-data-contract-standard/).
 
-What ODCS has no field for stands in customProperties: `granularity`, `grain`, `purpose`, `republishes` of the contract and
-`identifies` of a property. Whatever a contract asks for and the platform does not do yet is refused, never ignored.
+What ODCS has no field for stands in customProperties: `granularity`, `grain`, `purpose`, `republishes` of the contract
+and `identifies` of a property. What a contract asks for and the platform does not do yet is refused, never ignored.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""slaProperties: how fresh a product is kept, and when it is refreshed. Other levels that ODCS knows are words to readers."""
+"""slaProperties: how fresh a product is kept, and when it is refreshed. Other levels of ODCS are words to readers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ _HOURS |= dict.fromkeys(("m", "min", "minute", "minutes"), 1 / 60)
 # Freshness is watched by the minute, and a warning comes before the failure.
 _HOURS_MIN, _HOURS_MAX = 5 / 60, 10 * 366 * 24.0
 _NUMBER_MAX = 10**9
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS = "sun mon tue wed thu fri sat".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 # cron's fields in their order: least and greatest number, names of numbers
 _CRON: tuple[tuple[int, int, Mapping[str, int]], ...] = (
     (0, 59, {}),

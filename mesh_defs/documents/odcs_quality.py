@@ -1,8 +1,8 @@
 """A contract's promises about its rows, as expectations in GX's language.
 
-From `required`, `unique`, `primaryKey` and `logicalTypeOptions` of the properties, from `quality` entries of type `custom` for
-Great Expectations, and from the stated grain. An entry that cannot be evaluated is refused: a rule that is skipped in silence
-is worse than none.
+From `required`, `unique`, `primaryKey` and `logicalTypeOptions` of the properties, from `quality` entries of type `custom`
+for Great Expectations, and from the stated grain. An entry that cannot be evaluated is refused: a rule that is skipped in
+silence is worse than none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,16 +35,9 @@ _OPTIONS = (*_SIDES[0], *_SIDES[1], "pattern", *_DESCRIPTIVE)
 _BODY = ("type", "kwargs", "meta", "id", "notes", "description")
 # What belongs to rules of the types that are not evaluated here.
 _OF_OTHERS = (
-    "metric",
-    "rule",
-    "arguments",
-    "query",
-    "mustBe",
-    "mustNotBe",
-    "mustBeGreaterThan",
-    "mustBeGreaterOrEqualTo",
+    *("metric", "rule", "arguments", "query", "mustBe", "mustNotBe", "mustBeBetween", "mustNotBeBetween"),
+    *("mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo"),
 )
-_OF_OTHERS += ("mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween")
 _CUSTOM = "write `type: custom, engine: greatExpectations` with GX's own JSON as `implementation`"
 # ODCS's library metric -> the same promise in words that are checked here.
 _INSTEAD = {
@@ -60,10 +53,10 @@ _MEND = "see docs/reference/expectations.md"
 def expectations(
     schema: SchemaObject, columns: Sequence[Column], wrong: Complaints, *, grain: Sequence[str] = ()
 ) -> tuple[Expectation, ...]:
-    """Everything the contract promises of its rows: keys first, then column by column, the written rules, the grain last.
+    """Everything the contract promises of its rows: keys, then column by column, the written rules, the grain last.
 
-    A stated grain is a promise like a key: what it adds to the key is checked as one. It stands last, so that stating it
-    renames no other check.
+    A stated grain is a promise like a key: what it adds to the key is checked as one. It stands last, so that stating
+    it renames no other check.
     """
     key = primary_key(schema)
     checks = _Checks(schema, columns, wrong)

@@ -1,4 +1,4 @@
-"""Where a contract says its product lies. Each ODCS server type names its place in another field; here they become one."""
+"""Where a contract says its product lies. ODCS server types name their places in fields of their own; here one."""
 
 import re
 from collections.abc import Sequence

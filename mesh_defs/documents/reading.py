@@ -1,7 +1,8 @@
 """Reads YAML so that every complaint can name its file, line and field. Knows no kind of document.
 
-YAML 1.1 as PyYAML and therefore Dagster and the ODCS tools read it (`yes` and `on` are true), with limits: a parser recurses, and
-twenty short lines of aliases can mean more values than fit in memory. Tags are refused: a declaration holds plain values.
+YAML 1.1 as PyYAML and therefore Dagster and the ODCS tools read it (`yes` and `on` are true), with limits: a parser
+recurses, and twenty short lines of aliases can mean more values than fit in memory. Tags are refused: a declaration
+holds plain values.
 """
 
 import re
@@ -81,7 +82,7 @@ def read_document(path: Path, *, root: Path) -> Document:
 
 def finding_at(file: str, node: yaml.Node | yaml.Event | None, field: Field, what: str, fix: str) -> Finding:
     """A finding about a field that stands at a node."""
-    line = node.start_mark.line + 1 if node is not None else 1
+    line = node.start_mark.line + 1 if node is not None and node.start_mark else 1
     return Finding(where=f"{file}:{line}: {_dotted(field)}", what=what, fix=fix)
 
 
@@ -104,29 +105,28 @@ def shown(node: yaml.Node) -> str:
 
 
 def _text(path: Path, file: str) -> str:
+    if not path.exists():
+        raise _unreadable(file, "there is no such file", "write it, or mend its name")
+    if not path.is_file():
+        raise _unreadable(file, "not a file", "put a file of YAML in its place")
     try:
-        if not path.exists():
-            raise DeclarationError(
-                [Finding(where=file, what="there is no such file", fix="write it, or mend its name")]
-            )
-        if not path.is_file():
-            raise DeclarationError([Finding(where=file, what="not a file", fix="put a file of YAML in its place")])
         if path.stat().st_size > BYTES_MAX:
-            raise DeclarationError([Finding(where=file, what=f"over {BYTES_MAX:,} bytes", fix="split it")])
+            raise _unreadable(file, f"over {BYTES_MAX:,} bytes", "split it")
         raw = path.read_bytes()
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8").removeprefix("\ufeff")
     except OSError as error:
-        raise DeclarationError(
-            [Finding(where=file, what=f"unreadable: {error.strerror}", fix="mend its rights")]
-        ) from None
+        raise _unreadable(file, f"unreadable: {error.strerror}", "mend its rights") from None
     except UnicodeDecodeError as error:
-        where = f"{file}:{_line(raw[: error.start].decode())}: document"
-        raise DeclarationError([Finding(where=where, what="not UTF-8 text", fix="save the file as UTF-8")]) from None
-    text = text.removeprefix("\ufeff")
+        line = _line(raw[: error.start].decode())
+        raise _unreadable(f"{file}:{line}: document", "not UTF-8 text", "save the file as UTF-8") from None
     if unprintable := _UNPRINTABLE.search(text):
-        where = f"{file}:{_line(text[: unprintable.start()])}: document"
-        raise DeclarationError([Finding(where=where, what="holds a control character", fix="remove it")])
+        line = _line(text[: unprintable.start()])
+        raise _unreadable(f"{file}:{line}: document", "holds a control character", "remove it")
     return text
+
+
+def _unreadable(where: str, what: str, fix: str) -> DeclarationError:
+    return DeclarationError([Finding(where=where, what=what, fix=fix)])
 
 
 def _line(before: str) -> int:
@@ -157,7 +157,7 @@ def _refuse_large(text: str, file: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if any(event.anchor == each.anchor for each in opened):
                 raise _too_large(file, event, f"*{event.anchor} stands for what it is part of", "write the value out")
-            done = anchors.get(event.anchor)
+            done = anchors.get(str(event.anchor))
         else:
             continue
         if done:
@@ -192,7 +192,7 @@ def _unusable(loader: Any, root: yaml.Node, file: str) -> Iterator[Finding]:
             yield from _unusable_scalar(loader, node, at, file)
         elif isinstance(node, yaml.SequenceNode):
             waiting += [((*at, index), each) for index, each in reversed(list(enumerate(node.value)))]
-        else:
+        elif isinstance(node, yaml.MappingNode):
             yield from _unusable_keys(node, at, file)
             named = [(key.value, each) for key, each in node.value if isinstance(key, yaml.ScalarNode)]
             waiting += [((*at, name), each) for name, each in reversed(named)]

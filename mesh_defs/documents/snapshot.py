@@ -1,9 +1,14 @@
-"""The catalog as a document: what each location declares, at a generation that only grows. The door binds against it."""
+"""The catalog as a document: what each location declares, at a generation that only grows. The door binds against it.
+
+Beside it lie a lock, and the count of generations, so that even a lost catalog does not start to count again.
+"""
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,8 @@ from mesh_defs.model.mesh import DataProduct, Section, Snapshot
 
 FORMAT = 1
 _MEND = "run `mesh refresh --catalog` to build it again"
+# Costs some ten milliseconds to make, so not before it is needed, and once.
+_adapter = cache(TypeAdapter)
 
 
 def load_snapshot(file: Path) -> Snapshot | None:
@@ -23,56 +30,109 @@ def load_snapshot(file: Path) -> Snapshot | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(
-            f"the catalog's snapshot is unreadable: {error.strerror}", where=str(file), fix=_MEND
-        ) from None
+        raise StorageError(f"the catalog's snapshot is unreadable: {error.strerror}", where=str(file), fix=_MEND) from None
+    snapshot: Snapshot | None
     try:
-        snapshot = TypeAdapter(Snapshot).validate_json(text)
+        snapshot = _adapter(Snapshot).validate_json(text)
     except ValidationError:
-        raise StorageError("the catalog's snapshot is damaged", where=str(file), fix=_MEND) from None
-    if snapshot.format != FORMAT:
-        what = f"the catalog's snapshot has format {snapshot.format}, this platform reads {FORMAT}"
+        snapshot = None
+    found = snapshot.format if snapshot else _format_of(text)
+    if found not in (None, FORMAT):
+        what = f"the catalog's snapshot has format {found}, this platform reads {FORMAT}"
         raise StorageError(what, where=str(file), fix=_MEND)
+    if snapshot is None:
+        raise StorageError("the catalog's snapshot is damaged", where=str(file), fix=_MEND)
     return snapshot
 
 
 def store_snapshot(file: Path, sections: tuple[Section, ...], *, previous: int) -> Snapshot:
-    """Write the next generation, atomically. The caller holds `writing`."""
-    snapshot = Snapshot(format=FORMAT, generation=previous + 1, sections=sections)
+    """Write the next generation, atomically. The caller holds `writing`. Raises StorageError when it cannot be written.
+
+    Later than `previous` and than any generation that was ever written here: a snapshot that was lost or damaged does
+    not start the count again.
+    """
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as out:
-        out.write(TypeAdapter(Snapshot).dump_json(snapshot, indent=1))
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(file)
+    try:
+        count = _count_file(file)
+        snapshot = Snapshot(format=FORMAT, generation=max(previous, _counted(count)) + 1, sections=sections)
+        # Counted first: after a crash in between a generation is skipped, never given twice.
+        _write_durably(count, b"%d\n" % snapshot.generation)
+        _write_durably(temporary, _adapter(Snapshot).dump_json(snapshot, indent=1))
+        temporary.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        what = f"the catalog's snapshot could not be written: {error.strerror}"
+        raise StorageError(what, where=str(file), fix="mend the rights or the disk of the state folder") from None
     return snapshot
 
 
 @contextmanager
 def writing(file: Path) -> Iterator[None]:
-    """Hold the only right to write the snapshot: one builder works while the others wait for its result."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_suffix(".lock").open("w") as lock:
+    """Hold the only right to write the snapshot: one builder works while the others wait for its result.
+
+    The right ends with its process, however that ends. Raises StorageError when the state folder cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.with_suffix(".lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        what = f"the catalog's snapshot cannot be locked: {error.strerror}"
+        raise StorageError(what, where=str(file.parent), fix="make the state folder (MESH_HOME) writable") from None
+    with lock:
         yield
 
 
 def dump_product(product: DataProduct) -> dict[str, Any]:
     """A product's declaration as JSON values, for the metadata of its asset."""
-    dumped: dict[str, Any] = TypeAdapter(DataProduct).dump_python(product, mode="json")
+    dumped: dict[str, Any] = _adapter(DataProduct).dump_python(product, mode="json")
     return dumped
 
 
 def parse_product(body: Any) -> DataProduct:
-    """Read a declaration back from an asset's metadata."""
-    return TypeAdapter(DataProduct).validate_python(body)
+    """Read a declaration back from an asset's metadata. Raises StorageError for what no such declaration can be."""
+    try:
+        product: DataProduct = _adapter(DataProduct).validate_python(body)
+    except ValidationError:
+        fix = "load its location with the platform's own version"
+        raise StorageError("an asset's declaration (mesh/product) is unreadable", fix=fix) from None
+    return product
 
 
 def dump_section(section: Section) -> bytes:
     """A section as JSON, to cross from the process that loaded a location."""
-    return TypeAdapter(Section).dump_json(section)
+    dumped: bytes = _adapter(Section).dump_json(section)
+    return dumped
 
 
 def parse_section(text: bytes) -> Section:
     """Read a section that another process dumped."""
-    return TypeAdapter(Section).validate_json(text)
+    section: Section = _adapter(Section).validate_json(text)
+    return section
+
+
+def _format_of(text: bytes) -> Any:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return body.get("format") if isinstance(body, dict) else None
+
+
+def _count_file(file: Path) -> Path:
+    return file.with_suffix(".generation")
+
+
+def _counted(count: Path) -> int:
+    try:
+        return int(count.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _write_durably(file: Path, content: bytes) -> None:
+    with file.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())

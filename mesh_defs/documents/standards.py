@@ -51,7 +51,7 @@ class Strict(BaseModel):
 
 class _Person(Strict):
     title: str = ""
-    roles: list[Annotated[Slug, known_name("roles", "no role of mesh.yaml")]] = []
+    roles: list[Annotated[Slug, known_name("roles", "no role of mesh.yaml")]] = Field(default=[])
 
 
 class _QueryLimits(Strict):
@@ -64,7 +64,7 @@ class _Standards(Strict):
     organisation: Text
     purposes: dict[Slug, Text] = Field(min_length=1)
     roles: dict[Slug, Text] = Field(min_length=1)
-    people: dict[Slug, _Person] = {}
+    people: dict[Slug, _Person] = Field(default={})
     snapshot_age_seconds_max: Seconds = 604_800
     retention_seconds: Seconds = 86_400
     query: _QueryLimits = _QueryLimits()

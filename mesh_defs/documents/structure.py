@@ -1,10 +1,10 @@
 """A document against a pydantic model: what has no place in it, what is of the wrong kind, what is missing.
 
-`build` wants it all right. `build_sound_part` goes on with what is right, so that the meaning of the rest can be judged in one go.
+`build` wants it all right. `build_sound_part` goes on with what is right, so that its meaning can be judged in one go.
 """
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import UnionType
@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from mesh_defs.documents.complaints import Complaints
 from mesh_defs.documents.reading import FINDINGS_MAX, Document, Field, raise_all
-from mesh_defs.errors import Finding, closest, nearest
+from mesh_defs.errors import closest, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 _DECLARED = "declared"
@@ -67,9 +67,9 @@ def build(model: type[Model], document: Document, *, known: Mapping[str, Collect
 
 
 def build_sound_part(model: type[Model], document: Document) -> tuple[Model, Complaints]:
-    """Turn what is right of a document into `model`, all of whose fields are optional; what is wrong starts the complaints.
+    """Turn what is right of a document into `model`, all of whose fields are optional; what is wrong is complained of.
 
-    Complaints about a field that was left out of the model are not taken up: they would only follow from the first.
+    Further complaints about a field that was left out of the model are not taken up: they would only follow from the first.
     """
     built, flaws = _judge(model, document, document.data, {})
     wrong = Complaints(document)

@@ -1,6 +1,6 @@
 """Decisions as values: who may read which product, and why. Touches no SQL, disk or clock."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mesh_defs.model.access import AccessRequest, Decision, Grant, Principal
 
@@ -8,8 +8,9 @@ from mesh_defs.model.access import AccessRequest, Decision, Grant, Principal
 def authorize(request: AccessRequest, grants: Iterable[Grant]) -> Decision:
     """Decide one request over all of its products: allowed only when one grant applies to each of them.
 
-    A domain's service principal needs no grant for its own domain's products. When several grants apply, the one that
-    names the principal goes before one that names a role; then the first by id, so that the choice never depends on order.
+    A domain's service principal needs no grant for its own domain's products, and a request that reads no product needs
+    none at all. When several grants apply, the one that names the principal goes before one that names a role; then the
+    first by id, so that the choice never depends on order. There is one reason for each product, in the request's order.
     """
     everything = tuple(grants)
     chosen: dict[str, str] = {}
@@ -27,7 +28,8 @@ def authorize(request: AccessRequest, grants: Iterable[Grant]) -> Decision:
 
 
 def _own(product: str, principal: Principal) -> str | None:
-    return "own-domain" if principal.domain == product.partition(".")[0] else None
+    own = principal.domain is not None and product.startswith(f"{principal.domain}.")
+    return "own-domain" if own else None
 
 
 def _applying(product: str, request: AccessRequest, grants: tuple[Grant, ...]) -> str | None:
@@ -48,21 +50,23 @@ def _expired(grant: Grant, request: AccessRequest) -> bool:
 
 
 def _why_not(product: str, request: AccessRequest, grants: tuple[Grant, ...]) -> str:
-    held = [g for g in grants if _fits(g, product, request)]
+    held = sorted((g for g in grants if _fits(g, product, request)), key=lambda g: g.id)
     live = [g for g in held if not _expired(g, request)]
     if live:
         return f"{product}: granted only for {_purposes(live)}, asked for {request.purpose or 'no purpose'}"
-    return f"{product}: the grant '{held[0].id}' has expired" if held else f"{product}: no grant"
+    return f"{product}: the grant '{held[0].id}' has expired ({held[0].expires})" if held else f"{product}: no grant"
 
 
-def _fix(request: AccessRequest, missing: list[str], grants: tuple[Grant, ...]) -> str:
-    if not missing:
-        return ""
-    live = [g for g in grants if _fits(g, missing[0], request) and not _expired(g, request)]
-    if live:
-        return f"state a purpose that was granted: {_purposes(live)}"
-    return f"ask the owner of {', '.join(missing)} for a grant"
+def _fix(request: AccessRequest, missing: Sequence[str], grants: tuple[Grant, ...]) -> str:
+    """How to come to an answer, for all products at once."""
+    live = {
+        product: [g for g in grants if _fits(g, product, request) and not _expired(g, request)] for product in missing
+    }
+    ungranted = [product for product in missing if not live[product]]
+    mends = [f"ask the owner of {', '.join(ungranted)} for a grant"] if ungranted else []
+    mends += [f"state a purpose granted for {product}: {_purposes(held)}" for product, held in live.items() if held]
+    return "; ".join(mends)
 
 
-def _purposes(grants: list[Grant]) -> str:
+def _purposes(grants: Iterable[Grant]) -> str:
     return ", ".join(sorted({purpose for grant in grants for purpose in grant.purposes}))

@@ -31,7 +31,7 @@ def build_snapshot(settings: Settings, *, everything: bool = False) -> None:
     """Compile what changed of the catalog, or all of it, in a subprocess: it alone pays for Dagster and the domains' imports."""
     command = [sys.executable, "-m", "mesh_defs.catalog.build", *(["--everything"] if everything else [])]
     environ = {**os.environ, "MESH_ROOT": str(settings.root), "MESH_HOME": str(settings.home)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UnreachableError(f"the catalog could not be built: {last}", fix="run `mesh validate`")

@@ -6,7 +6,7 @@ the storage's credentials.
 
 import hashlib
 
-from mesh_defs.errors import AccessDeniedError, MeshError, nearest
+from mesh_defs.errors import AccessDeniedError, MeshError, QueryRejectedError, nearest
 from mesh_defs.model.access import AccessRequest, Decision, Principal
 from mesh_defs.model.query import QueryPlan, QueryRequest
 from mesh_defs.policy.authorize import authorize
@@ -21,6 +21,7 @@ def run_query(request: QueryRequest, platform: Platform) -> Answer:
     """Answer one SELECT, or raise a MeshError that says why not. Nothing runs before its decision is on record."""
     principal = _who(request, platform)
     statement = parse_select(request.sql)
+    _require_parameters(statement.parameters, request)
     products = find(statement.products, platform)
     decision = _decide(request, principal, statement.products, platform)
     if not decision.allowed:
@@ -47,6 +48,13 @@ def _who(request: QueryRequest, platform: Platform) -> Principal:
         )
         raise AccessDeniedError(f"nobody here is called '{request.principal}'", fix=fix)
     return principal
+
+
+def _require_parameters(wanted: tuple[str, ...], request: QueryRequest) -> None:
+    missing, surplus = set(wanted) - set(request.parameters), set(request.parameters) - set(wanted)
+    if missing or surplus:
+        told = [f"no value for ${name}" for name in sorted(missing)] + [f"no ${name}" for name in sorted(surplus)]
+        raise QueryRejectedError("; ".join(told), fix="give each $parameter of the SELECT one value")
 
 
 def _decide(request: QueryRequest, principal: Principal, names: tuple[str, ...], platform: Platform) -> Decision:

@@ -9,8 +9,7 @@ import re
 from sqlglot import exp
 
 from mesh_defs.errors import QueryRejectedError
-from mesh_defs.sql.tokens import snippet
-from mesh_defs.sql.tree import place
+from mesh_defs.sql.place import place, snippet
 
 TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 

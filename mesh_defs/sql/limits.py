@@ -11,18 +11,19 @@ from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
+from mesh_defs.sql.place import place_of_token
 
 CHARACTERS_MAX = 100_000
 # Brackets of any kind, one inside the other.
 DEPTH_MAX = 64
-# Subscripts and method calls on one value: a[1][2].f().g().
+# Names, subscripts and calls on one value: a.b[1][2].f().g().
 LINKS_MAX = 32
 # Tokens to read, each counted as often as the parser tries it.
 EFFORT_MAX = 200_000
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
-_LINKING = _OPENING | _CLOSING | {TokenType.DOT, TokenType.VAR, TokenType.IDENTIFIER}
+_LINKING = _OPENING | _CLOSING | {TokenType.VAR, TokenType.IDENTIFIER}
 _TRIED_TWICE = frozenset(DuckDBParser.TYPE_TOKENS)
 
 
@@ -49,6 +50,8 @@ def refuse_deep(tokens: Sequence[Token]) -> None:
             if len(links) > 1:
                 links.pop()
                 tries.pop()
+        elif kind is TokenType.DOT:
+            links[-1] += 1
         elif kind not in _LINKING:
             links[-1] = 0
         if len(links) > DEPTH_MAX or links[-1] > LINKS_MAX or effort > EFFORT_MAX:
@@ -60,4 +63,4 @@ def _too_deep(token: Token) -> QueryRejectedError:
     what = (
         f"the SQL nests or chains too deeply (limits: {DEPTH_MAX} brackets, {LINKS_MAX} subscripts or calls in a row)"
     )
-    return QueryRejectedError(what, where=f"line {token.line}, column {token.col}", fix="name the inner steps: WITH")
+    return QueryRejectedError(what, where=place_of_token(token), fix="name the inner steps: WITH")

@@ -6,8 +6,9 @@ from sqlglot import exp
 
 from mesh_defs.errors import QueryRejectedError
 from mesh_defs.sql.allowlist import refuse_unreviewed
+from mesh_defs.sql.place import place
 from mesh_defs.sql.references import product_tables
-from mesh_defs.sql.tree import place, read
+from mesh_defs.sql.tree import read
 
 WINDOW_PARAMETERS = ("window_start", "window_end")
 

@@ -11,8 +11,7 @@ from sqlglot import exp
 
 from mesh_defs.errors import QueryRejectedError
 from mesh_defs.model.names import is_name
-from mesh_defs.sql.tokens import snippet
-from mesh_defs.sql.tree import place
+from mesh_defs.sql.place import place, snippet
 
 # What the engine offers by one name: pins and its own views. No WITH may be called so, lest two scopes disagree.
 _ENGINE_NAMES = re.compile(r"(pin|duckdb|pragma|pg|sqlite)_.*|information_schema|tables|columns")

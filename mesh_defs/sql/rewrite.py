@@ -12,8 +12,9 @@ from mesh_defs.model.names import is_name
 from mesh_defs.model.query import GovernedSQL
 from mesh_defs.model.version import Pin
 from mesh_defs.sql.parse import SelectStatement
+from mesh_defs.sql.place import place
 from mesh_defs.sql.references import folded, product_of
-from mesh_defs.sql.tree import place, reread, same, write
+from mesh_defs.sql.tree import reread, same, write
 from mesh_defs.sql.uniform import column
 
 _MOVED = ("joins", "laterals", "pivots", "sample")
@@ -34,10 +35,17 @@ def govern(statement: SelectStatement, pins: Mapping[str, Pin], columns: Mapping
         if product := product_of(table):
             table.replace(_subquery(table, pins[product], columns[product], private))
     text = write(tree)
-    if not same(tree, reread(text)):
+    if not _reads_back(tree, text):
         what = "the SQL has a form whose meaning may change when it is rewritten"
         raise QueryRejectedError(what, fix="put brackets around mixed operators, or say it in a simpler form")
     return GovernedSQL(text=text, pins=tuple(pins[product] for product in statement.products))
+
+
+def _reads_back(tree: exp.Expr, text: str) -> bool:
+    try:
+        return same(tree, reread(text))
+    except QueryRejectedError:
+        return False
 
 
 def _subquery(table: exp.Table, pin: Pin, columns: tuple[str, ...], private: str) -> exp.Subquery:
@@ -72,8 +80,9 @@ def _name_subqueries(tree: exp.Expr) -> None:
                 asked = projection.copy()
                 for name in asked.find_all(exp.Identifier):
                     name.set("quoted", not is_name(name.name))
-                named = exp.alias_(projection.copy(), _quoted(write(asked)))
+                named = exp.Alias(alias=_quoted(write(asked)))
                 projection.replace(named)
+                named.set("this", projection)
 
 
 def _unqualify_columns(tree: exp.Expr) -> None:

@@ -14,11 +14,11 @@ from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
+from mesh_defs.sql.place import place_of_character, place_of_token, snippet
 
 DIALECT = DuckDB(version="1.5.5")
 # Hides a function's name from sqlglot until `uniform` removes it. No asker can write it: a refused character.
 MARK = "\x01"
-SNIPPET_CHARACTERS = 40
 
 # What a SELECT may begin with.
 _STARTS = frozenset(
@@ -40,6 +40,17 @@ _UNSENDABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _MARKED = frozenset(DuckDBParser.FUNCTION_PARSERS) - frozenset(
     {"CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION"}
 )
+# Operators that sqlglot takes for others, or reads more of than DuckDB does; and what to write instead.
+_MISREAD = {
+    "~~": "LIKE",
+    "!~~": "NOT LIKE",
+    "~~*": "ILIKE",
+    "!~~*": "NOT ILIKE",
+    "~~~": "GLOB",
+    "<=>": "IS NOT DISTINCT FROM",
+    "@": "abs(…)",
+    "|>": "WITH",
+}
 # What DuckDB and sqlglot make the same character of, in E'…'.
 _ESCAPES = re.compile(r"(?:[^\\]|\\[nrt\\'])*", re.DOTALL)
 
@@ -47,7 +58,7 @@ _ESCAPES = re.compile(r"(?:[^\\]|\\[nrt\\'])*", re.DOTALL)
 def tokenize(sql: str) -> list[Token]:
     """Return the tokens of exactly one statement that begins like a SELECT; raises QueryRejectedError otherwise."""
     if unsendable := _UNSENDABLE.search(sql):
-        where = _place(sql, unsendable.start())
+        where = place_of_character(sql, unsendable.start())
         raise QueryRejectedError("the SQL holds a control character", where=where, fix="remove it")
     try:
         tokens = DIALECT.tokenize(sql)
@@ -56,7 +67,7 @@ def tokenize(sql: str) -> list[Token]:
         raise QueryRejectedError(what, fix="""close every ', " and /*""") from None
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
-    _refuse_other_statements(tokens)
+    _refuse_others(tokens)
     return tokens
 
 
@@ -71,26 +82,21 @@ def prepared(tokens: list[Token], sql: str) -> list[Token]:
     return list(_with_brackets(tokens))
 
 
-def where(token: Token) -> str:
-    """Where a token stands in the asker's text."""
-    return f"line {token.line}, column {max(1, token.col - len(token.text) + 1)}"
-
-
-def snippet(text: str) -> str:
-    """Cut the asker's own words to what a message may repeat."""
-    return text if len(text) <= SNIPPET_CHARACTERS else text[: SNIPPET_CHARACTERS - 1] + "…"
-
-
-def _refuse_other_statements(tokens: list[Token]) -> None:
+def _refuse_others(tokens: list[Token]) -> None:
     if not tokens:
         raise QueryRejectedError("there is no SQL to run", fix="write one SELECT")
     if tokens[0].token_type not in _STARTS:
         what = f"'{snippet(tokens[0].text)}' does not begin a SELECT"
-        raise QueryRejectedError(what, where=where(tokens[0]), fix="ask with one SELECT; nothing else passes the door")
+        raise QueryRejectedError(
+            what, where=place_of_token(tokens[0]), fix="ask with one SELECT; nothing else passes the door"
+        )
     for token in tokens:
         if token.token_type is TokenType.SEMICOLON:
             what = "the SQL holds more than one statement"
-            raise QueryRejectedError(what, where=where(token), fix="send one SELECT at a time")
+            raise QueryRejectedError(what, where=place_of_token(token), fix="send one SELECT at a time")
+        if token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER) and token.text in _MISREAD:
+            what = f"the operator {token.text} is not supported"
+            raise QueryRejectedError(what, where=place_of_token(token), fix=f"write {_MISREAD[token.text]}")
 
 
 def _keep_calls(tokens: list[Token]) -> None:
@@ -112,7 +118,9 @@ def _keep_calls(tokens: list[Token]) -> None:
 def _decode(token: Token, sql: str) -> None:
     if not _ESCAPES.fullmatch(sql, token.start, token.end + 1):
         what = "this E'…' holds an escape other than \\n \\r \\t \\\\ \\'"
-        raise QueryRejectedError(what, where=where(token), fix="write the character itself, or chr(<its number>)")
+        raise QueryRejectedError(
+            what, where=place_of_token(token), fix="write the character itself, or chr(<its number>)"
+        )
     token.token_type = TokenType.STRING
 
 
@@ -134,8 +142,5 @@ def _with_brackets(tokens: list[Token]) -> Iterator[Token]:
 
 
 def _beside(token: Token, kind: TokenType, text: str) -> Token:
-    return Token(kind, text, line=token.line, col=token.col, start=token.start, end=token.end)
-
-
-def _place(sql: str, offset: int) -> str:
-    return f"line {sql.count(chr(10), 0, offset) + 1}, column {offset - sql.rfind(chr(10), 0, offset)}"
+    comments = [exp.SQLGLOT_ANONYMOUS] if kind is TokenType.R_PAREN else []
+    return Token(kind, text, line=token.line, col=token.col, start=token.start, end=token.end, comments=comments)

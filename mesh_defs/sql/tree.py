@@ -9,7 +9,9 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
 from mesh_defs.sql.limits import refuse_deep, refuse_long
-from mesh_defs.sql.tokens import DIALECT, prepared, snippet, tokenize
+from mesh_defs.sql.place import snippet
+from mesh_defs.sql.precedence import refuse_ambiguous
+from mesh_defs.sql.tokens import DIALECT, prepared, tokenize
 from mesh_defs.sql.uniform import uniform
 
 _T = TypeVar("_T")
@@ -61,26 +63,31 @@ def same(left: exp.Expr, right: exp.Expr) -> bool:
     return True
 
 
-def place(node: exp.Expr) -> str:
-    """Where a node stands in the asker's text, as far as it is known."""
-    for inner in node.walk():
-        if "line" in inner.meta:
-            return f"line {inner.meta['line']}, column {max(1, inner.meta['col'] - len(inner.name) + 1)}"
-    return ""
-
-
 def _parsed(tokens: list[Token], sql: str) -> exp.Query:
-    dollars = sum(token.token_type is TokenType.PARAMETER and token.text == "$" for token in tokens)
-    try:
-        trees = _shallow(lambda: DIALECT.parser().parse(prepared(tokens, sql), sql))
-    except ParseError as error:
-        raise _unparsed(error) from None
-    tree = uniform(trees[0]) if len(trees) == 1 and trees[0] else None
+    dollars = sum(token.token_type is TokenType.PARAMETER for token in tokens)
+    double_equals = any(token.token_type is TokenType.EQ and token.text == "==" for token in tokens)
+    tree = _shallow(lambda: _grown(prepared(tokens, sql), sql, double_equals))
     if not isinstance(tree, exp.Query):
         raise QueryRejectedError("the SQL is not one SELECT", fix="ask with one SELECT; nothing else passes the door")
     if sum(1 for _ in tree.find_all(exp.Placeholder)) != dollars:
         raise QueryRejectedError("the SQL holds a ? or :name parameter", fix="write $name for a parameter")
     return tree
+
+
+def _grown(tokens: list[Token], sql: str, double_equals: bool) -> exp.Expr | None:
+    try:
+        trees = DIALECT.parser().parse(tokens, sql)
+    except ParseError as error:
+        raise _unparsed(error) from None
+    except (AttributeError, TypeError):
+        # sqlglot 30.30 stumbles over a missing operand (`x ->>`, `{: 1}`) instead of saying that it is missing.
+        raise QueryRejectedError(
+            "the SQL lacks an operand", fix="look for an operator with nothing beside it"
+        ) from None
+    if len(trees) != 1 or trees[0] is None:
+        return None
+    refuse_ambiguous(trees[0], double_equals=double_equals)
+    return uniform(trees[0])
 
 
 def _generated(tree: exp.Expr) -> str:

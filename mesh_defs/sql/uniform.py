@@ -13,7 +13,6 @@ from mesh_defs.sql.tokens import MARK
 
 # Operators that sqlglot would write as calls.
 _CALLS: dict[type[exp.Expr], str] = {
-    exp.Abs: "abs",
     exp.Pow: "power",
     exp.RegexpFullMatch: "regexp_full_match",
     exp.StartsWith: "starts_with",
@@ -88,6 +87,8 @@ def _not(node: exp.Expr) -> None:
     test = node.this
     if isinstance(test, exp.Is) and isinstance(test.expression, exp.Null | exp.Boolean):
         _replace(node, exp.Is(this=test.this, expression=exp.Not(this=test.expression)))
+    elif isinstance(test, exp.In | exp.Between | exp.SimilarTo | exp.Glob):
+        node.set("this", exp.Paren(this=test))
 
 
 def _if(node: exp.Expr) -> None:
@@ -135,8 +136,17 @@ def _within_group(node: exp.Expr) -> None:
         _replace(node, call(_ORDERED_SETS[function.this], *arguments[:-1], order))
 
 
-def _json_extract(node: exp.Expr) -> None:
-    if isinstance(node.this, exp.JSONExtract | exp.JSONExtractScalar):
+def _bracketed(node: exp.Expr) -> None:
+    """x ->> 'k', x >> 1: sqlglot writes brackets around some of them; here all have them."""
+    if not isinstance(node.parent, exp.Paren):
+        bracket = exp.Paren()
+        node.replace(bracket)
+        bracket.set("this", node)
+
+
+def _prefix(node: exp.Expr) -> None:
+    """- ~ a -> -(~a): without the space, which sqlglot does not write, it would be another operator."""
+    if isinstance(node.this, exp.Neg | exp.BitwiseNot):
         node.set("this", exp.Paren(this=node.this))
 
 
@@ -171,9 +181,13 @@ _CHANGES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.Distinct: _distinct,
     exp.Trim: _trim,
     exp.WithinGroup: _within_group,
-    exp.JSONExtract: _json_extract,
-    exp.JSONExtractScalar: _json_extract,
+    exp.JSONExtract: _bracketed,
+    exp.JSONExtractScalar: _bracketed,
+    exp.BitwiseLeftShift: _bracketed,
+    exp.BitwiseRightShift: _bracketed,
     exp.Fetch: _fetch,
+    exp.Neg: _prefix,
+    exp.BitwiseNot: _prefix,
     exp.WindowSpec: _window_spec,
     exp.Pivot: _pivot,
 }

@@ -33,7 +33,7 @@ def test_a_product_is_an_asset_with_dagsters_own_words(shop: dg.Definitions) -> 
     assert node.code_version
     assert node.freshness_policy
     assert node.parent_keys == {dg.AssetKey(["people", "persons"])}
-    columns = node.metadata["dagster/column_schema"].value.columns
+    columns = node.metadata["dagster/column_schema"].columns
     assert [(column.name, column.type) for column in columns] == [("region", "VARCHAR"), ("persons", "BIGINT")]
 
 
@@ -103,7 +103,10 @@ SECOND = {**contract("people.other"), **sql("other", "SELECT * FROM people.perso
         ({**GOOD, **derived("people.other"), **sql("other", "SELECT * FROM people.person")}, "people.person, which"),
         ({**GOOD, **derived("people.other"), **sql("other", "SELECT * FROM people.person")}, "'people.persons'?"),
         ({**GOOD, **SECOND}, "customProperties.grain"),
-        ({**GOOD, **derived("people.other", granularity="aggregate"), **sql("other", "FROM people.persons")}, "persons"),
+        (
+            {**GOOD, **derived("people.other", granularity="aggregate"), **sql("other", "FROM people.persons")},
+            "persons",
+        ),
         ({**GOOD, **contract("people.other"), **sql("other", "SELECT * FROM shop.x")}, "no purpose"),
         ({**GOOD, **contract("shop.other")}, "found domain 'shop' in the folder of 'people'"),
         ({**GOOD, **sql("persons", "DELETE FROM x")}, "products/persons.sql"),
@@ -118,9 +121,7 @@ SECOND = {**contract("people.other"), **sql("other", "SELECT * FROM people.perso
         ),
     ],
 )
-def test_a_wrong_folder_is_refused_with_its_file_and_its_mend(
-    tmp_path: Path, files: dict[str, str], told: str
-) -> None:
+def test_a_wrong_folder_is_refused_with_its_file_and_its_mend(tmp_path: Path, files: dict[str, str], told: str) -> None:
     settings = settings_of(tmp_path / "mesh", {"people": files})
     with pytest.raises(DeclarationError) as refused:
         read_folder(settings.root / "domains" / "people", root=settings.root)
@@ -162,7 +163,9 @@ def test_layout_and_comments_do_not_change_the_code_version(tmp_path: Path) -> N
     def version(select: str) -> str:
         files = {**contract("people.persons"), **sql("persons", select)}
         settings = settings_of(tmp_path / "mesh", {"people": files})
-        return read_folder(settings.root / "domains/people", root=settings.root).declaration("people.persons").code_version
+        return (
+            read_folder(settings.root / "domains/people", root=settings.root).declaration("people.persons").code_version
+        )
 
     first = version("SELECT 1 AS person_id, 'x' AS region")
     assert version("-- a comment\nSELECT 1 AS person_id,\n  'x' AS region") == first

@@ -65,7 +65,9 @@ def test_a_broken_location_keeps_its_last_known_good_declarations_and_its_age(se
     assert broken["shop"].error is None
 
 
-@pytest.mark.parametrize("code", ["import sys; sys.exit(0)", "import os; os._exit(9)", "raise KeyboardInterrupt", "x ="])
+@pytest.mark.parametrize(
+    "code", ["import sys; sys.exit(0)", "import os; os._exit(9)", "raise KeyboardInterrupt", "x ="]
+)
 def test_survives_whatever_a_location_does_on_import(settings: Settings, code: str) -> None:
     (settings.root / "domains/people/definitions.py").write_text(code + "\n")
     sections = {section.location: section for section in build(settings).sections}

@@ -91,7 +91,11 @@ def test_query_writes_every_format(shared_mesh: Settings, tmp_path: Path, form: 
     ("command", "code", "told"),
     [
         (("query", "SELECT * FROM shop.regions"), 2, "--as NAME"),
-        (("query", "SELECT * FROM shop.region", "--as", "ada", "--purpose", "measurement"), 1, "not found or not permitted"),
+        (
+            ("query", "SELECT * FROM shop.region", "--as", "ada", "--purpose", "measurement"),
+            1,
+            "not found or not permitted",
+        ),
         (("query", "DROP TABLE x", "--as", "ada"), 1, "SELECT"),
         (("show", "shop.region"), 1, "did you mean 'shop.regions'?"),
         (("lineage", "nothing"), 1, "no product"),

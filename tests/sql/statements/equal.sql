@@ -104,7 +104,7 @@ select position('1' in film), substring(film from 1 for 1), substring(film, 1, 1
 select cast(cost as integer), try_cast(film as integer), cost::decimal(10, 2), ts::date, film::varchar(3), (age)::hugeint from events.impressions, audiences.persons
 select date '2026-01-01' + interval 3 days, timestamp '2026-01-01 10:00:00' - interval '1 hour', interval (impression_id) day, interval '1 year 2 months' from events.impressions
 select ts + interval 1 day, date_trunc('day', ts), strftime(ts, '%Y-%m'), ts at time zone 'UTC' is not null, date_diff('day', ts, timestamp '2026-02-01') from events.impressions
-select age + 1, age - 1, age * 2, age / 2, age // 2, age % 2, age ** 2, age ^ 2, -age, +age, @(-age), age & 1, age | 1, age << 1, age >> 1, ~age, xor(age, 1) from audiences.persons
+select age + 1, age - 1, age * 2, age / 2, age // 2, age % 2, age ** 2, age ^ 2, -age, +age, age & 1, age | 1, age << 1, age >> 1, ~age, xor(age, 1) from audiences.persons
 select age is null, age is not null, age isnull, age notnull, age is distinct from 30, age is not distinct from 30, age between 20 and 30, age not between 20 and 30, age in (1, 2), age not in (20, 30), not age > 1 and true or false from audiences.persons
 select not (age is null), (not age is null) = true, (age is null) is not true, age > 1 is not false from audiences.persons
 select case when age > 30 then 'old' else 'young' end, case region when 'EU' then 1 end, if(age > 30, 1, 0), coalesce(age, 0), ifnull(age, 0), nullif(region, 'EU'), greatest(age, 1), least(age, 1) from audiences.persons
@@ -157,3 +157,8 @@ select tags && ['a'], tags @> ['a'], ['a'] <@ tags, list_contains(tags, 'a') fro
 select region, age from audiences.persons order by (select max(cost) from events.impressions), 1, 2
 select region from audiences.persons limit (select 2)
 select person_id from audiences.persons where age = (select max(age) from audiences.persons q where q.region = persons.region)
+select film from events.impressions where payload ->> 'k' = 'v1'
+select film from events.impressions where (payload ->> 'a.b') = 'dotted' and (payload -> 'o' ->> 'a')::int > 3
+select film from events.impressions where (payload ->> 'k') not in ('v1', 'v2') and not (payload ->> 'k') like 'v3'
+select impression_id >> 1 = 2, 1 <> impression_id << 2, impression_id & 3 = 1, impression_id | 1 > 3, -impression_id ** 2, - ~ impression_id, impression_id % 2 == 0 from events.impressions
+select film not in ('f1'), film not between 'a' and 'b', film not similar to 'f1' from events.impressions

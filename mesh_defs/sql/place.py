@@ -1,0 +1,33 @@
+"""Where things stand in the asker's text, and how much of it a message may repeat."""
+
+from sqlglot import exp
+from sqlglot.tokenizer_core import Token
+
+SNIPPET_CHARACTERS = 40
+
+
+def place(node: exp.Expr) -> str:
+    """Line and column of a node, as far as they are known: its own, else its first name's."""
+    for inner in node.walk():
+        if "line" in inner.meta:
+            return _said(inner.meta["line"], inner.meta["col"], len(inner.name))
+    return ""
+
+
+def place_of_token(token: Token) -> str:
+    """Line and column of a token."""
+    return _said(token.line, token.col, len(token.text))
+
+
+def place_of_character(sql: str, offset: int) -> str:
+    """Line and column of a character."""
+    return _said(sql.count("\n", 0, offset) + 1, offset - sql.rfind("\n", 0, offset), 1)
+
+
+def snippet(text: str) -> str:
+    """Cut the asker's own words to what a message may repeat."""
+    return text if len(text) <= SNIPPET_CHARACTERS else text[: SNIPPET_CHARACTERS - 1] + "…"
+
+
+def _said(line: int, end: int, length: int) -> str:
+    return f"line {line}, column {max(1, end - length + 1)}"
