@@ -55,5 +55,5 @@ reset:  ## Remove all state: storages, catalog, ledger, Dagster's history.
 	@rm -rf "$(MESH_HOME)"
 
 lock:  ## Compile requirements.lock anew from pyproject.toml.
-	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	@uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 		--all-extras --group demo --group dev pyproject.toml -o requirements.lock

@@ -155,11 +155,14 @@ def _invalid(problems: list[Any], document: Document) -> list[_Flaw]:
     """One flaw for each field: where a union's branches all failed, what went deepest into the value tells most."""
     fields: dict[tuple[Field, bool], list[Any]] = {}
     for problem in problems:
-        if problem["type"] != "extra_forbidden":
-            is_key = problem["loc"][-1] == "[key]"
-            fields.setdefault((_field(problem, document.data), is_key), []).append(problem)
+        is_key = problem["loc"][-1] == "[key]"
+        fields.setdefault((_field(problem, document.data), is_key), []).append(problem)
     enclosing = {at[:length] for at, _ in fields for length in range(len(at))}
-    return [_flaw(at, found, document) for (at, is_key), found in fields.items() if is_key or at not in enclosing]
+    return [
+        _flaw(at, found, document)
+        for (at, is_key), found in fields.items()
+        if (is_key or at not in enclosing) and any(each["type"] != "extra_forbidden" for each in found)
+    ]
 
 
 def _field(problem: Any, data: Any) -> Field:
