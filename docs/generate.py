@@ -5,6 +5,7 @@ types from `quality_checks`. Nothing is written here that the code does not say.
 """
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,32 +63,29 @@ def settings_table() -> list[tuple[str, str, str]]:
 
 
 def error_classes() -> list[type[errors.MeshError]]:
-    """Return the classes of `mesh_defs.errors`, each after the one that it specialises."""
-    return list(_subclasses(errors.MeshError))
+    """Return the classes that are raised, each after the one that it specialises."""
+    return [kind for kind in _subclasses(errors.MeshError) if kind is not errors.MeshError]
 
 
 def told_by(kind: ExpectationType) -> str:
     """Return the docstring of the function that declares the type; a row rule's stands inside its planner."""
     declared = inspect.getclosurevars(kind.plan).nonlocals.get("unexpected", kind.plan)
-    return _first_paragraph(declared.__doc__)
+    return _first_sentence(declared.__doc__)
 
 
 def _commands() -> Iterator[str]:
-    yield from ("# Commands", "", "What `mesh … --help` says. Options that every command has are not repeated.", "")
+    yield from ("# Commands", "", "What `mesh … --help` says.", "")
     for name, command in commands().items():
         context = click.Context(command, info_name=name, terminal_width=_WIDTH, max_content_width=_WIDTH)
-        text = command.get_help(context)
-        lines = (line.rstrip() for line in text.splitlines() if "Show this message and exit" not in line)
-        kept = "\n".join(lines).removesuffix("\n\nOptions:")
-        yield from (f"## `{name}`", "", "```", *kept.splitlines(), "```", "")
+        yield from (f"## `{name}`", "", "```", *command.get_help(context).splitlines(), "```", "")
 
 
 def _settings() -> Iterator[str]:
-    yield from ("# Settings", "", "Environment variables. `mesh_defs/settings.py` is their only reader.", "")
+    yield from ("# Settings", "", "Environment variables. What all domains share stands in `mesh.yaml` instead.", "")
     yield from ("| variable | what | default |", "|---|---|---|")
     for name, meaning, default in settings_table():
         yield f"| `{name}` | {_cell(meaning)} | {_cell(default)} |"
-    yield from ("", "`<DOMAIN>` stands for a domain's name in upper case. What all domains share stands in `mesh.yaml`.")
+    yield from ("", "`<DOMAIN>` stands for a domain's name in upper case.")
 
 
 def _errors() -> Iterator[str]:
@@ -95,14 +93,14 @@ def _errors() -> Iterator[str]:
     yield from ("| code | class | when | a retry can help | exit code of `mesh` |", "|---|---|---|---|---|")
     for kind in error_classes():
         retry = "yes" if kind.retryable else "no"
-        told = _cell(_first_paragraph(kind.__doc__))
+        told = _cell(_first_sentence(kind.__doc__))
         yield f"| `{kind.code}` | `{kind.__name__}` | {told} | {retry} | {exit_code(kind.__new__(kind))} |"
-    yield from ("", "A wrong option or argument of `mesh` exits 2. An error that is not listed here is a fault of ours.")
+    yield from ("", "A wrong option exits 2. An error that is not listed here is a fault of ours.")
 
 
 def _expectations() -> Iterator[str]:
-    yield from ("# Expectation types", "", "Great Expectations' own names and arguments, as a contract's `quality` has them.")
-    yield from ("Another type is refused when the contract is read.", "")
+    yield from ("# Expectation types", "", "Great Expectations' own names and arguments, as `quality` has them.", "")
+    yield from ("A contract that names another type is refused.", "")
     for name, kind in sorted(TYPES.items()):
         yield from (f"## `{name}`", "", told_by(kind), "", "| argument | what | required |", "|---|---|---|")
         for argument in kind.arguments:
@@ -126,8 +124,9 @@ def _subclasses(kind: type[errors.MeshError]) -> Iterator[type[errors.MeshError]
         yield from _subclasses(each)
 
 
-def _first_paragraph(text: str | None) -> str:
-    return " ".join((inspect.cleandoc(text or "").split("\n\n")[0]).split())
+def _first_sentence(text: str | None) -> str:
+    whole = " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+    return re.split(r"(?<=\.) ", whole)[0]
 
 
 def _cell(text: str) -> str:

@@ -30,7 +30,9 @@ def load_snapshot(file: Path) -> Snapshot | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(f"the catalog's snapshot is unreadable: {error.strerror}", where=str(file), fix=_MEND) from None
+        raise StorageError(
+            f"the catalog's snapshot is unreadable: {error.strerror}", where=str(file), fix=_MEND
+        ) from None
     snapshot: Snapshot | None
     try:
         snapshot = _adapter(Snapshot).validate_json(text)

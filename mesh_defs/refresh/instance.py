@@ -63,7 +63,8 @@ class KeptStorage(DagsterSqliteStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         super().__init__(base_dir, inst_data)
-        self._event_log_storage = KeptEventLog(self.event_log_storage._base_dir)
+        plain: SqliteEventLogStorage = self._event_log_storage
+        self._event_log_storage = KeptEventLog(plain._base_dir)
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "KeptStorage":

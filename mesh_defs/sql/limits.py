@@ -18,8 +18,10 @@ CHARACTERS_MAX = 100_000
 DEPTH_MAX = 64
 # Names, subscripts and calls on one value: a.b[1][2].f().g().
 LINKS_MAX = 32
-# Tokens to read, each counted as often as the parser tries it.
+# Tokens to read, each counted as often as the parser tries it; about 4 microseconds each.
 EFFORT_MAX = 200_000
+# What one more link costs, per link before it: sqlglot infers the type of the whole chain again.
+_EFFORT_PER_LINK = 4
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
@@ -44,6 +46,7 @@ def refuse_deep(tokens: Sequence[Token]) -> None:
         effort += tries[-1]
         if kind in _OPENING:
             links[-1] += 1
+            effort += links[-1] * _EFFORT_PER_LINK * tries[-1]
             links.append(0)
             tries.append(tries[-1] * 2 if previous in _TRIED_TWICE else tries[-1])
         elif kind in _CLOSING:

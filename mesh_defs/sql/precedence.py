@@ -1,8 +1,8 @@
 """Refuses operators that DuckDB would group otherwise than sqlglot did, for want of brackets.
 
 sqlglot writes some operators as calls (`a ~ b`, `a ** b`, `x::t`), so a wrong grouping would change the answer:
-`a ~ b || c` is a ~ (b || c) to sqlglot and (a ~ b) || c to DuckDB. The levels are those of DuckDB 1.5's gram.y, and a test
-compares every pair of operators with the engine's own parser.
+`a ~ b || c` is a ~ (b || c) to sqlglot and (a ~ b) || c to DuckDB. The levels are those of DuckDB 1.5's gram.y;
+a test compares every pair of operators with the engine's own parser.
 """
 
 from sqlglot import exp
@@ -85,7 +85,7 @@ def _as_left(node: exp.Expr) -> int:
 
 
 def _as_right(node: exp.Expr) -> int:
-    """How tightly a right operand holds together: before an arrow at its left end, the engine closes all that is open."""
+    """How tightly a right operand holds together: before an arrow at its left end, the engine closes what is open."""
     level = _LEVELS.get(type(node), _WHOLE)
     while type(node) in _LEVELS and not isinstance(node, _PREFIXES):
         if isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):

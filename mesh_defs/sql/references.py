@@ -13,6 +13,7 @@ from mesh_defs.errors import QueryRejectedError
 from mesh_defs.model.names import is_name
 from mesh_defs.sql.place import place, snippet
 
+REFERENCES_MAX = 256
 # What the engine offers by one name: pins and its own views. No WITH may be called so, lest two scopes disagree.
 _ENGINE_NAMES = re.compile(r"(pin|duckdb|pragma|pg|sqlite)_.*|information_schema|tables|columns")
 _WITH_NAME = re.compile(r"\w[\w $-]*")
@@ -34,6 +35,9 @@ def product_tables(tree: exp.Expr) -> list[tuple[str, exp.Table]]:
         node, seen, recursive = pending.pop()
         if isinstance(node, exp.Table) and (product := _product(node, seen)):
             found.append((product, node))
+            if len(found) > REFERENCES_MAX:
+                what = f"the SQL reads products more than {REFERENCES_MAX} times"
+                raise QueryRejectedError(what, where=place(node), fix="read each once, in a WITH")
         if with_ := node.args.get("with_"):
             seen = _enter(with_, seen, pending)
         for key, child in _children(node):

@@ -3,6 +3,7 @@
 The only module that makes a GovernedSQL. Whether the principal may read the products is decided before.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
@@ -15,7 +16,7 @@ from mesh_defs.sql.parse import SelectStatement
 from mesh_defs.sql.place import place
 from mesh_defs.sql.references import folded, product_of
 from mesh_defs.sql.tree import reread, same, write
-from mesh_defs.sql.uniform import column
+from mesh_defs.sql.uniform import put
 
 _MOVED = ("joins", "laterals", "pivots", "sample")
 
@@ -33,7 +34,7 @@ def govern(statement: SelectStatement, pins: Mapping[str, Pin], columns: Mapping
     private = _private_alias(tree, columns)
     for table in list(tree.find_all(exp.Table)):
         if product := product_of(table):
-            table.replace(_subquery(table, pins[product], columns[product], private))
+            put(table, _subquery(table, pins[product], columns[product], private))
     text = write(tree)
     if not _reads_back(tree, text):
         what = "the SQL has a form whose meaning may change when it is rewritten"
@@ -81,26 +82,26 @@ def _name_subqueries(tree: exp.Expr) -> None:
                 for name in asked.find_all(exp.Identifier):
                     name.set("quoted", not is_name(name.name))
                 named = exp.Alias(alias=_quoted(write(asked)))
-                projection.replace(named)
+                put(projection, named)
                 named.set("this", projection)
 
 
 def _unqualify_columns(tree: exp.Expr) -> None:
     """events.impressions.person_id -> impressions.person_id: the engine has no schema of that name."""
-    bare = [product for table in tree.find_all(exp.Table) if not table.alias and (product := product_of(table))]
+    bare = Counter(product for table in tree.find_all(exp.Table) if not table.alias and (product := product_of(table)))
     if not bare:
         return
-    taken = list(_relation_names(tree))
-    for node in list(tree.find_all(exp.Column)):
+    taken = Counter(_relation_names(tree))
+    for node in tree.find_all(exp.Column):
         parts = node.parts
         product = ".".join(folded(part.name) for part in parts[:2])
         if len(parts) < 3 or product not in bare:
             continue
         name = folded(parts[1].name)
-        if taken.count(name) > bare.count(product):
+        if taken[name] > bare[product]:
             what = f"{product} is not the only '{name}' here"
             raise QueryRejectedError(what, where=place(node), fix=f"give it another alias: FROM {product} AS …")
-        node.replace(column(parts[1:]))
+        node.set("catalog" if len(parts) == 4 else "db", None)
 
 
 def _relation_names(tree: exp.Expr) -> Iterator[str]:

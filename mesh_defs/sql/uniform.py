@@ -47,9 +47,21 @@ def column(parts: list[exp.Expr]) -> exp.Expr:
     return node
 
 
+def put(node: exp.Expr, other: exp.Expr) -> None:
+    """Put another node where this one stands, in constant time: sqlglot's `replace` numbers all siblings anew."""
+    parent, key, index = node.parent, node.arg_key, node.index
+    if parent is None or key is None:
+        raise ValueError("the top of a tree cannot be replaced in place")
+    if index is None:
+        parent.set(key, other)
+    else:
+        parent.args[key][index] = other
+        other.parent, other.arg_key, other.index = parent, key, index
+
+
 def _replace(node: exp.Expr, other: exp.Expr) -> None:
     other.meta.update(node.meta)
-    node.replace(other)
+    put(node, other)
 
 
 def _identifier(node: exp.Expr) -> None:
@@ -140,7 +152,7 @@ def _bracketed(node: exp.Expr) -> None:
     """x ->> 'k', x >> 1: sqlglot writes brackets around some of them; here all have them."""
     if not isinstance(node.parent, exp.Paren):
         bracket = exp.Paren()
-        node.replace(bracket)
+        put(node, bracket)
         bracket.set("this", node)
 
 

@@ -154,7 +154,7 @@ def test_everything_wrong_with_a_domain_is_told_at_once(tmp_path: Path) -> None:
 )
 def test_a_wrong_decorator_names_its_line(tmp_path: Path, code: str, told: str) -> None:
     settings = settings_of(tmp_path / "mesh", {"people": {**contract("people.persons"), **python("persons", code)}})
-    with pytest.raises(DeclarationError, match="persons.py:4") as refused:
+    with pytest.raises(DeclarationError, match=r"persons\.py:4") as refused:
         read_folder(settings.root / "domains" / "people", root=settings.root)
     assert told in str(refused.value)
 

@@ -128,7 +128,7 @@ def test_an_exception_publishes_nothing_and_leaves_nothing_staged(tmp_path: Path
     assert told in outcome.told
     assert "secret" not in outcome.told
     place = settings.home / "storage" / "people" / "persons"
-    assert not [each for each in place.rglob("*.parquet")]
+    assert not list(place.rglob("*.parquet"))
 
 
 def test_a_breaking_change_without_a_major_version_is_refused_and_readers_keep_the_last_good_one(

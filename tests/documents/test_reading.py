@@ -196,7 +196,9 @@ def test_long_names_and_values_are_cut(tmp_path: Path) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=st.text(st.sampled_from(" \n\t-:[]{}&*!|>'\"%@`#?,ab01~=<.\0é\ud7ff"), max_size=60) | st.binary(max_size=60))
+@given(
+    text=st.text(st.sampled_from(" \n\t-:[]{}&*!|>'\"%@`#?,ab01~=<.\0é\ud7ff"), max_size=60) | st.binary(max_size=60)
+)
 @example(text="a: &a\n  <<: *a")
 @example(text="? ? ? a")
 @example(text="a: !!timestamp ''")

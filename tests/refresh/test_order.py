@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.factories import a_contract, a_product
 
 from mesh_defs.errors import NotFoundError
 from mesh_defs.model.mesh import DataProduct
 from mesh_defs.refresh.order import ready_groups, selected, stopped_by
+from tests.factories import a_contract, a_product
 
 
 def products(inputs: Mapping[str, tuple[str, ...]]) -> dict[str, DataProduct]:
