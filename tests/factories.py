@@ -121,9 +121,9 @@ def between(column: str, low: Any = None, high: Any = None, **given: Any) -> Exp
     return Expectation(type="expect_column_values_to_be_between", kwargs=known, **given)
 
 
-def with_column(contract: Contract, name: str, **changes: Any) -> Contract:
+def with_column(contract: Contract, column: str, /, **changes: Any) -> Contract:
     """The contract with one of its columns changed."""
-    columns = tuple(replace(each, **changes) if each.name == name else each for each in contract.columns)
+    columns = tuple(replace(each, **changes) if each.name == column else each for each in contract.columns)
     return replace(contract, columns=columns)
 
 

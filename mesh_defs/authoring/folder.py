@@ -132,7 +132,7 @@ def _inner_problems(
         for wanted in product.inputs:
             if wanted.startswith(f"{domain.name}.") and wanted not in made:
                 what = f"{name} reads {wanted}, which this domain does not offer"
-                yield Finding(where=_shown(product.file, root), what=what, fix=nearest(wanted, made))
+                yield Finding(where=mention(product, wanted, root), what=what, fix=nearest(wanted, made))
         foreign = [wanted for wanted in product.inputs if not wanted.startswith(f"{domain.name}.")]
         if foreign and contracts[name].purpose is None:
             what = f"no purpose, but {name} reads {', '.join(foreign)}"
@@ -143,6 +143,13 @@ def _inner_problems(
     if cycle:
         where = _shown(made[cycle[0]].file, root)
         yield Finding(where=where, what=f"a cycle: {' → '.join(cycle)}", fix="let one of them do without another")
+
+
+def mention(made: Made, name: str, root: Path) -> str:
+    """The product's file and the first line that names `name`, for a message about that input."""
+    lines = Path(made.file).read_text(encoding="utf-8").lower().splitlines()
+    line = next((number for number, text in enumerate(lines, start=1) if name in text), 1)
+    return f"{_shown(made.file, root)}:{line}"
 
 
 def find_cycle(inputs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mesh_defs.authoring.folder import DomainFolder, find_cycle, read_folder
+from mesh_defs.authoring.folder import DomainFolder, Made, find_cycle, mention, read_folder
 from mesh_defs.authoring.product import SqlProduct
 from mesh_defs.authoring.publish import contract_of
 from mesh_defs.catalog.loader import load_section
@@ -44,7 +44,7 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
             findings.append(Finding(where=str(location.file.relative_to(root)), what=what, fix="mend the import"))
     # Between domains only what all of them say can be judged: a broken one would look like many missing products.
     if len(folders) == len(locations):
-        findings += _between(folders, [grant for section in sections for grant in section.grants])
+        findings += _between(folders, [grant for section in sections for grant in section.grants], root)
     findings += _versions(sections, settings)
     return tuple(dict.fromkeys(findings))
 
@@ -58,17 +58,17 @@ def _unlisted(root: Path, locations: list[Location]) -> Iterator[Finding]:
             yield Finding(where="workspace.yaml", what=f"{where} is no code location", fix=fix)
 
 
-def _between(folders: Mapping[str, DomainFolder], grants: list[Grant]) -> Iterator[Finding]:
+def _between(folders: Mapping[str, DomainFolder], grants: list[Grant], root: Path) -> Iterator[Finding]:
     everything = {name: each for folder in folders.values() for name, each in folder.products.items()}
     contracts = {name: contract for name, (contract, _) in everything.items()}
     for name, (contract, made) in everything.items():
         unknown = [wanted for wanted in made.inputs if wanted not in contracts]
         for wanted in unknown:
             what = f"{name} reads {wanted}, which no domain offers"
-            yield Finding(where=contract.file, what=what, fix=nearest(wanted, contracts))
+            yield Finding(where=mention(made, wanted, root), what=what, fix=nearest(wanted, contracts))
         if unknown:
             continue
-        yield from _ungranted(contract, made.inputs, grants)
+        yield from _ungranted(contract, made, grants, root)
         inputs = {wanted: contracts[wanted] for wanted in made.inputs}
         lineage = column_lineage(made.sql, _schemas(inputs)) if isinstance(made, SqlProduct) else None
         yield from hoarding(contract, inputs, lineage)
@@ -78,16 +78,16 @@ def _between(folders: Mapping[str, DomainFolder], grants: list[Grant]) -> Iterat
         yield Finding(where=contracts[cycle[0]].file, what=what, fix="let one of them do without another")
 
 
-def _ungranted(contract: Contract, inputs: tuple[str, ...], grants: list[Grant]) -> Iterator[Finding]:
+def _ungranted(contract: Contract, made: Made, grants: list[Grant], root: Path) -> Iterator[Finding]:
     """A pipeline without a grant would fail at its first run."""
-    foreign = tuple(name for name in inputs if not name.startswith(f"{contract.domain}."))
+    foreign = tuple(name for name in made.inputs if not name.startswith(f"{contract.domain}."))
     service = Principal(name=service_of(contract.domain), roles=("service",))
     asked = AccessRequest(principal=service, purpose=contract.purpose, products=foreign, today=datetime.now(UTC).date())
     decision = authorize(asked, grants)
     for name, reason in zip(foreign, decision.reasons, strict=True):
         if name not in decision.grants:
             fix = f"have its owner grant {name} to {service.name} for {contract.purpose}"
-            yield Finding(where=contract.file, what=f"{service.name} may not read {reason}", fix=fix)
+            yield Finding(where=mention(made, name, root), what=f"{service.name} may not read {reason}", fix=fix)
 
 
 def _schemas(contracts: Mapping[str, Contract]) -> dict[str, dict[str, str]]:

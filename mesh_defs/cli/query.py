@@ -9,6 +9,8 @@ from typing import IO, Any
 import click
 
 from mesh_defs.cli.render import as_json, print_json, print_table, size
+from mesh_defs.errors import AccessDeniedError
+from mesh_defs.model.access import service_of
 from mesh_defs.model.query import Movement, QueryRequest
 from mesh_defs.query.answer import Answer
 from mesh_defs.query.platform import open_platform
@@ -41,6 +43,8 @@ def query(
     who = principal or settings.principal
     if who is None:
         raise click.UsageError("say who asks: --as NAME, or set MESH_PRINCIPAL")
+    if service_of("") in who:
+        raise AccessDeniedError(f"{who} is a pipeline's identity", fix="ask as a person: --as NAME")
     request = QueryRequest(sql=_text(sql), principal=who, purpose=purpose or settings.purpose)
     with run_query(request, open_platform(settings)) as answer:
         _WRITERS[form](answer, out, limit)

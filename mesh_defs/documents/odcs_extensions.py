@@ -23,7 +23,8 @@ def extensions(
     for index, each in enumerate(declared or []):
         name, field = each.property, (*at, index)
         if not name:
-            wrong.add((*field, "property"), "missing", "write `{property: name, value: …}`")
+            if not wrong.concern(field):
+                wrong.add((*field, "property"), "missing", "write `{property: name, value: …}`")
         elif name in found:
             wrong.add((*field, "property"), f"'{name}' stands twice", "keep one of the two")
         elif name in ours and each.value is None:

@@ -119,7 +119,8 @@ def _options(declared: SchemaProperty, at: Field, checks: _Checks) -> None:
         checks.wrong.add((*at, "timezone"), "the column's type has no zone", "add `physicalType: TIMESTAMPTZ`")
     if bounds := _bounds(options):
         kwargs = {"column": declared.name, **bounds}
-        checks.add(Expectation(type="expect_column_values_to_be_between", kwargs=kwargs), at)
+        first = next(name for name in (*_SIDES[0], *_SIDES[1]) if options.get(name) is not None)
+        checks.add(Expectation(type="expect_column_values_to_be_between", kwargs=kwargs), (*at, first))
     if (pattern := options.get("pattern")) is not None:
         kwargs = {"column": declared.name, "regex": pattern}
         checks.add(Expectation(type="expect_column_values_to_match_regex", kwargs=kwargs), (*at, "pattern"))

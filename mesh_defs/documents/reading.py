@@ -43,24 +43,22 @@ class Document:
 
     def finding(self, field: Field, what: str, fix: str) -> Finding:
         """Complain about one field; a field that is missing is reported at the line of its parent."""
-        return finding_at(self.file, self._nodes(field)[-1], field, what, fix)
+        return finding_at(self.file, self._way(field)[-1][0], field, what, fix)
 
     def written(self, field: Field) -> str:
         """What stands at a field, for the end of "found …": a value as it is written, short."""
-        nodes = self._nodes(field)
-        if len(nodes) <= len(field):
-            return "nothing"
-        return shown(nodes[-1])
+        way = self._way(field)
+        return shown(way[-1][1]) if len(way) > len(field) else "nothing"
 
-    def _nodes(self, field: Field) -> list[yaml.Node]:
-        """The way to a field, as far as it is there."""
-        nodes = [self.node]
+    def _way(self, field: Field) -> list[tuple[yaml.Node, yaml.Node]]:
+        """The way to a field, as far as it is there: where each step stands (a mapping's at its key), and its value."""
+        way = [(self.node, self.node)]
         for step in field:
-            child = _child(nodes[-1], step)
+            child = _child(way[-1][1], step)
             if child is None:
                 break
-            nodes.append(child)
-        return nodes
+            way.append(child)
+        return way
 
 
 def read_document(path: Path, *, root: Path) -> Document:
@@ -226,21 +224,21 @@ def _unusable_keys(mapping: yaml.MappingNode, at: Field, file: str) -> Iterator[
             names.add(key.value)
 
 
-def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
+def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         # The last one counts: what a merge (`<<`) brings in stands first.
-        return next((value for key, value in reversed(node.value) if key.value == step), None)
+        return next(((key, value) for key, value in reversed(node.value) if key.value == step), None)
     if isinstance(node, yaml.SequenceNode):
         if isinstance(step, int):
-            return node.value[step] if step < len(node.value) else None
-        return next((item for item in node.value if _names_property(item, step)), None)
+            return (node.value[step], node.value[step]) if step < len(node.value) else None
+        return next(((item, item) for item in node.value if _names_property(item, step)), None)
     return None
 
 
 def _names_property(item: yaml.Node, name: str) -> bool:
     """ODCS keeps extensions in lists of `{property, value}`: a step may name one by its property."""
     named = _child(item, "property") if isinstance(item, yaml.MappingNode) else None
-    return named is not None and named.value == name
+    return named is not None and named[1].value == name
 
 
 def _syntax(file: str, error: yaml.YAMLError) -> Finding:

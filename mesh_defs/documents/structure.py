@@ -60,7 +60,7 @@ def build(model: type[Model], document: Document, *, known: Mapping[str, Collect
     `known` are the names that fields made by `known_name` may hold, by kind; a kind that is absent is not judged.
     """
     built, flaws = _judge(model, document, document.data, known or {})
-    raise_all((document.finding(flaw.at, flaw.what, flaw.fix) for flaw in flaws), document.file)
+    _raise(flaws, document)
     if built is None:
         raise AssertionError("not built, and nothing wrong with it")
     return built
@@ -73,6 +73,8 @@ def build_sound_part(model: type[Model], document: Document) -> tuple[Model, Com
     """
     built, flaws = _judge(model, document, document.data, {})
     wrong = Complaints(document)
+    if len(flaws) > FINDINGS_MAX:
+        _raise(flaws, document)
     data = copy.deepcopy(document.data)
     for flaw in flaws:
         wrong.add(flaw.at, flaw.what, flaw.fix)
@@ -103,6 +105,10 @@ def known_name(kind: str, what: str) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _raise(flaws: list[_Flaw], document: Document) -> None:
+    raise_all((document.finding(flaw.at, flaw.what, flaw.fix) for flaw in flaws), document.file)
 
 
 def _judge(

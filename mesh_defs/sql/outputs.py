@@ -72,12 +72,3 @@ def ordinal(node: exp.Expr, outputs: Sequence[Output]) -> Sources | None:
     if not 1 <= place <= len(outputs):
         raise Unresolved(f"there is no column {node.this}")
     return outputs[place - 1].sources
-
-
-def own_name(node: exp.Expr) -> str | None:
-    """What the engine calls a projection without an alias, where that is certain."""
-    while isinstance(node, exp.Paren):
-        node = node.this
-    if isinstance(node, exp.Column):
-        return node.name
-    return node.expression.name if isinstance(node, exp.Dot) else None

@@ -77,7 +77,9 @@ def _name_subqueries(tree: exp.Expr) -> None:
     """Name a column that holds a subquery by what was asked, else the engine names it by what runs: pins and rules."""
     for select in tree.find_all(exp.Select):
         for projection in select.expressions:
-            if not projection.alias and any(product_of(table) for table in projection.find_all(exp.Table)):
+            if not isinstance(projection, exp.Alias) and any(
+                product_of(table) for table in projection.find_all(exp.Table)
+            ):
                 asked = projection.copy()
                 for name in asked.find_all(exp.Identifier):
                     name.set("quoted", not is_name(name.name))

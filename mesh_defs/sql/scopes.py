@@ -44,6 +44,11 @@ class Relation:
             raise Unresolved(f"'{name}' is not one certain column of '{self.alias}'")
         return self.outputs[places[0]].sources if places else None
 
+    def spelled(self, name: str) -> str | None:
+        """A column's name as it was first written; None when there is no such name."""
+        places = self._places.get(name)
+        return self.outputs[places[0]].name if places else None
+
     def names(self) -> set[str]:
         """The names that stand for a column of its own."""
         return {name for name in self._places if name is not None} - self.merged
@@ -79,6 +84,18 @@ class Scope:
                 return found
             scope = scope.outer
         raise Unresolved(f"column '{'.'.join(parts)}' is not to be found")
+
+    def name_of(self, node: exp.Expr) -> str | None:
+        """What the engine calls a projection without an alias, where that is certain."""
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.Column):
+            spelled = (relation.spelled(folded(node.name)) for relation in self.relations)
+            return next((name for name in spelled if name), node.name)
+        field = node
+        while isinstance(field, exp.Dot):
+            field = field.this
+        return node.expression.name if isinstance(field, exp.Column) else None
 
     def relation(self, alias: str) -> Relation | None:
         """The one relation of that alias; None when there is none."""

@@ -14,7 +14,6 @@ from mesh_defs.sql.outputs import (
     Sources,
     Unresolved,
     ordinal,
-    own_name,
     renamed,
     together,
     transformed,
@@ -63,7 +62,7 @@ class Walk:
         for projection in node.expressions:
             found = list(self._projection(projection, scope))
             outputs += found
-            if projection.alias:
+            if isinstance(projection, exp.Alias):
                 scope.aliases.setdefault(folded(projection.alias), found[0].sources)
         self._clauses(node, scope, outputs)
         return tuple(outputs)
@@ -248,23 +247,25 @@ class Walk:
     def _projection(self, projection: exp.Expr, scope: Scope) -> Iterator[Output]:
         node = projection.unalias()
         if isinstance(node, exp.Star):
-            yield from self._star(node, scope.relations, scope)
+            outputs = [output for relation in scope.relations for output in relation.visible()]
+            yield from self._star(node, outputs, scope)
         elif isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
             relation = scope.relation(folded(node.table)) if len(node.parts) == 2 else None
             if relation is None:
                 raise Unresolved(f"'{node.table}.*' is not to be found")
-            yield from self._star(node.this, [relation], scope)
+            yield from self._star(node.this, relation.outputs, scope)
         else:
             self._refuse_unnested_struct(node, scope)
-            yield Output(projection.alias or own_name(node), self.value(node, scope))
+            name = projection.alias if isinstance(projection, exp.Alias) else scope.name_of(node)
+            yield Output(name, self.value(node, scope))
 
-    def _star(self, star: exp.Star, relations: Sequence[Relation], scope: Scope) -> Iterator[Output]:
+    def _star(self, star: exp.Star, outputs: Sequence[Output], scope: Scope) -> Iterator[Output]:
         left_out = {folded(column.name) for column in star.args.get("except_") or ()}
         replaced = {folded(alias.alias): alias.this for alias in star.args.get("replace") or ()}
         renamed = {folded(alias.this.name): alias.alias for alias in star.args.get("rename") or ()}
         if any(isinstance(column, exp.Column) and column.table for column in star.args.get("except_") or ()):
             raise Unresolved("EXCLUDE of a qualified column is not traced")
-        for output in (output for relation in relations for output in relation.visible()):
+        for output in outputs:
             name = folded(output.name or "")
             if name in replaced:
                 yield Output(output.name, self.value(replaced[name], scope))
@@ -301,7 +302,10 @@ class Walk:
         if isinstance(node, exp.Window):
             self._window(node, scope)
             return transformed(self.value(node.this, scope))
-        return transformed(*(self.value(part, inner) for part, inner in _parts(node, scope)))
+        made = transformed(*(self.value(part, inner) for part, inner in _parts(node, scope)))
+        if isinstance(node, exp.Anonymous) and node.this == "unnest":
+            self.indirect |= made  # as many rows as there are elements
+        return made
 
     def _window(self, window: exp.Window, scope: Scope) -> None:
         keys = list(window.args.get("partition_by") or ())

@@ -97,6 +97,7 @@ def test_query_writes_every_format(shared_mesh: Settings, tmp_path: Path, form: 
             "not found or not permitted",
         ),
         (("query", "DROP TABLE x", "--as", "ada"), 1, "SELECT"),
+        (("query", "SELECT 1 AS a", "--as", "service:people"), 1, "a pipeline's identity"),
         (("show", "shop.region"), 1, "did you mean 'shop.regions'?"),
         (("lineage", "nothing"), 1, "no product"),
         (("prodcuts",), 2, "did you mean 'products'?"),

@@ -287,7 +287,7 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
     "wrong type": ({"servers.0.path": 5}, "path:", "servers[0].path", "found 5, wanted text — put it in quotes"),
     "a float for a version": ({"version": 1.0}, "version:", "version", "found 1.0, wanted text"),
     "a number for a product": ({"dataProduct": 7}, "dataProduct:", "dataProduct", "found 7, wanted text"),
-    "a list for a mapping": ({"description": ["x"]}, "- x", "description", "found a list, wanted a mapping"),
+    "a list for a mapping": ({"description": ["x"]}, "description:", "description", "found a list, wanted a mapping"),
     "words for a flag": ({f"{COLUMN}.required": "often"}, "required: often", "required", "wanted true or false"),
     "kind": ({"kind": "Contract"}, "kind:", "kind", "write `kind: DataContract`"),
     "old standard": ({"apiVersion": "v2.2.2"}, "apiVersion:", "apiVersion", "write `apiVersion: v3.1.0`"),
@@ -380,7 +380,7 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
     "min above max": (
         {f"{COLUMN}.logicalType": "integer", f"{COLUMN}.logicalTypeOptions": {"minimum": 9, "maximum": 1}},
         "minimum: 9",
-        "logicalTypeOptions",
+        "logicalTypeOptions.minimum",
         "above",
     ),
     "two minimums": (
@@ -392,13 +392,13 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
     "bound of another kind": (
         {f"{COLUMN}.logicalType": "integer", f"{COLUMN}.logicalTypeOptions": {"minimum": "low"}},
         "minimum: low",
-        "logicalTypeOptions",
+        "logicalTypeOptions.minimum",
         "numbers",
     ),
     "a flag for a bound": (
         {f"{COLUMN}.logicalType": "integer", f"{COLUMN}.logicalTypeOptions": {"exclusiveMinimum": True}},
         "exclusiveMinimum: true",
-        "logicalTypeOptions",
+        "logicalTypeOptions.exclusiveMinimum",
         "True",
     ),
     "no bound": ({f"{COLUMN}.logicalTypeOptions": {"minimum": None}}, "minimum: null", "minimum", "no value"),
@@ -539,11 +539,16 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
     ),
     "property twice": (
         custom("granularity", "event"),
-        "value: event\n- property",
+        "property: granularity",
         "customProperties[1].property",
         "'granularity' stands twice",
     ),
-    "property without name": ({"customProperties.1": {"value": 1}}, "value: 1", "customProperties[1]", "missing"),
+    "property without name": (
+        {"customProperties.1": {"value": 1}},
+        "value: 1",
+        "customProperties[1].property",
+        "missing",
+    ),
     "property without value": (custom("purpose", None), "value: null", "customProperties[1].value", "no value"),
     "property misplaced": (
         custom("identifies", "person"),
@@ -743,6 +748,6 @@ def test_rules_may_share_their_words_by_an_alias(tmp_path: Path) -> None:
 
 def test_ten_thousand_columns_take_no_hour(tmp_path: Path) -> None:
     """Nothing here may take the square of what a file can hold; the limit on values bounds the rest."""
-    columns = "".join(f"    - {{name: c{n}, logicalType: strin}}\n" for n in range(VALUES_MAX // 12))
-    text = contract_text().replace("    - name: placement\n", columns + "    - name: placement\n")
+    columns = "".join(f"  - {{name: c{n}, logicalType: strin}}\n" for n in range(VALUES_MAX // 12))
+    text = contract_text().replace("  - name: placement\n", columns + "  - name: placement\n")
     assert len(refused(tmp_path, text)) == 101

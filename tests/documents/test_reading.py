@@ -54,17 +54,18 @@ def test_a_file_outside_the_root_is_named_in_full(tmp_path: Path) -> None:
         (("a",), "d.yaml:1: a"),
         (("a", "missing"), "d.yaml:1: a.missing"),
         (("list", 1, "c"), "d.yaml:5: list[1].c"),
-        (("list", 7), "d.yaml:3: list[7]"),
+        (("list", 7), "d.yaml:2: list[7]"),
         (("missing",), "d.yaml:1: missing"),
         (("custom", "grain"), "d.yaml:7: custom.grain"),
         (("custom", "grain", "value"), "d.yaml:8: custom.grain.value"),
-        (("custom", "absent"), "d.yaml:7: custom.absent"),
+        (("list",), "d.yaml:2: list"),
+        (("custom", "absent"), "d.yaml:6: custom.absent"),
         ((), "d.yaml:1: document"),
     ],
 )
 def test_a_finding_stands_at_its_field_or_at_the_nearest_parent(tmp_path: Path, field: tuple, where: str) -> None:
     text = "a: {b: 1}\nlist:\n  - x\n  - y: 1\n    c: 2\ncustom:\n  - property: grain\n    value: [day]\n"
-    document = read(tmp_path, text.replace("custom:\n", "custom:\n"))
+    document = read(tmp_path, text)
     assert document.finding(field, "w", "f").where == where
 
 

@@ -162,3 +162,5 @@ select film from events.impressions where (payload ->> 'a.b') = 'dotted' and (pa
 select film from events.impressions where (payload ->> 'k') not in ('v1', 'v2') and not (payload ->> 'k') like 'v3'
 select impression_id >> 1 = 2, 1 <> impression_id << 2, impression_id & 3 = 1, impression_id | 1 > 3, -impression_id ** 2, - ~ impression_id, impression_id % 2 == 0 from events.impressions
 select film not in ('f1'), film not between 'a' and 'b', film not similar to 'f1' from events.impressions
+select sum((select max(age) from audiences.persons)) over w from audiences.persons window w as (order by age)
+select (select 1) x, (select max(age) from audiences.persons) y from audiences.persons

@@ -1,0 +1,119 @@
+"""Access files: what they grant, and what is refused."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mesh_defs.documents.access import read_access
+from mesh_defs.documents.standards import read_standards
+from mesh_defs.errors import DeclarationError
+from mesh_defs.model.access import Grant
+from tests.factories import a_standards, findings_of, write
+
+ACCESS = """format: 1
+product: events.clicks
+grants:
+  - {id: analysts, roles: [analyst], purposes: [measurement], expires: 2027-12-31}
+  - id: people
+    principals: [ada, "service:audiences"]
+    purposes: [measurement, planning]
+"""
+PRODUCTS = frozenset({"events.clicks", "events.impressions"})
+ROOT = Path(__file__).parents[2]
+
+
+def read(tmp_path: Path, text: str) -> tuple[Grant, ...]:
+    file = write(tmp_path, "clicks.access.yaml", text)
+    return read_access(file, a_standards(), products=PRODUCTS, root=tmp_path)
+
+
+def refused(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(DeclarationError) as caught:
+        read(tmp_path, text)
+    return findings_of(caught.value)
+
+
+def test_reads_grants(tmp_path: Path) -> None:
+    assert read(tmp_path, ACCESS) == (
+        Grant(
+            id="analysts",
+            product="events.clicks",
+            roles=("analyst",),
+            purposes=("measurement",),
+            expires=date(2027, 12, 31),
+        ),
+        Grant(
+            id="people",
+            product="events.clicks",
+            principals=("ada", "service:audiences"),
+            purposes=("measurement", "planning"),
+        ),
+    )
+
+
+def test_a_file_may_grant_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path, "format: 1\nproduct: events.clicks\ngrants: []\n") == ()
+    assert read(tmp_path, "format: 1\nproduct: events.clicks\n") == ()
+
+
+def test_the_demos_access_files_are_sound() -> None:
+    standards = read_standards(ROOT)
+    files = sorted(ROOT.glob("domains/*/access/*.access.yaml"))
+    for file in files:
+        name = f"{file.parts[-3]}.{file.name.partition('.')[0]}"
+        assert {each.product for each in read_access(file, standards, products=frozenset({name}), root=ROOT)} <= {name}
+    assert files
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "product: events.clicks",
+            "product: events.click",
+            "2: product: 'events.click' is no product of this domain — did",
+        ),
+        ("product: events.clicks", "product: [x]", "2: product: found a list, wanted text"),
+        ("id: analysts", "id: own-domain", "4: grants[0].id: 'own-domain' is reserved"),
+        ("id: analysts", "id: Analysts", "4: grants[0].id: found 'Analysts'"),
+        ("id: analysts", "id: people", "5: grants[1].id: 'people' is used twice"),
+        ("id: analysts, ", "", "4: grants[0].id: missing"),
+        ("roles: [analyst]", "roles: [analist]", "4: grants[0].roles[0]: 'analist' is not in mesh.yaml — did you mean"),
+        ("roles: [analyst], ", "", "4: grants[0]: grants to nobody"),
+        ("roles: [analyst]", "roles: []", "4: grants[0]: grants to nobody"),
+        ("roles: [analyst]", "roels: [analyst]", "4: grants[0].roels: unknown field — did you mean 'roles'?"),
+        ("purposes: [measurement],", "purposes: [],", "4: grants[0].purposes: found a list with nothing in it"),
+        ("purposes: [measurement], ", "", "4: grants[0].purposes: missing"),
+        ("measurement, planning", "measurement, planing", "7: grants[1].purposes[1]: 'planing' is not in mesh.yaml"),
+        ("[ada,", "[adda,", "6: grants[1].principals[0]: 'adda' is no person of mesh.yaml — did you mean 'ada'?"),
+        ("service:audiences", "service:", "6: grants[1].principals[1]: 'service:' is no person"),
+        ("service:audiences", "service:a.b", "6: grants[1].principals[1]"),
+        ("service:audiences", "*", "6: grants[1].principals[1]: '*' is no person"),
+        ("2027-12-31", "'2027-12-31'", "4: grants[0].expires: found '2027-12-31', wanted a date — write it like"),
+        ("2027-12-31", "2027-12-31T00:00:00", "4: grants[0].expires: found 2027-12-31T00:00:00, wanted a date"),
+        ("2027-12-31", "86400", "4: grants[0].expires: found 86400, wanted a date"),
+        ("2027-12-31", "true", "4: grants[0].expires: found true, wanted a date"),
+        ("2027-12-31", "2027-02-30", "4: grants[0].expires: found 2027-02-30, which is no timestamp"),
+        ("grants:", "grant:", "3: grant: unknown field — did you mean 'grants'?"),
+    ],
+)
+def test_refuses_with_line_field_and_mend(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in ACCESS
+    findings = refused(tmp_path, ACCESS.replace(old, new))
+    assert len(findings) == 1, findings
+    assert findings[0].startswith(f"clicks.access.yaml:{told}")
+
+
+def test_a_grant_that_never_ends_is_written_by_leaving_expires_out(tmp_path: Path) -> None:
+    assert read(tmp_path, ACCESS.replace("expires: 2027-12-31", "expires: null"))[0].expires is None
+
+
+def test_all_findings_of_a_file_are_told_together(tmp_path: Path) -> None:
+    text = ACCESS.replace("events.clicks", "events.x").replace("analyst]", "boss]").replace("[ada", "[bob")
+    assert [finding.split(": ")[1] for finding in refused(tmp_path, text + "  - 7\n")] == [
+        "product",
+        "grants[0].roles[0]",
+        "grants[1].principals[0]",
+        "grants[2]",
+    ]
