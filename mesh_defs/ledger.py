@@ -63,8 +63,11 @@ class Ledger:
                 if parsed.database:
                     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
                 sa.event.listen(self._engine, "connect", self._sqlite_setup)
-            with self._writing() as connection:
-                _metadata.create_all(connection)
+            with self._engine.connect() as connection:
+                made = sa.inspect(connection).has_table(_entries.name)
+            if not made:  # else opening would wait for writers, and fail where the ledger can only be read
+                with self._writing() as connection:
+                    _metadata.create_all(connection)
 
     def append(self, kind: str, body: Mapping[str, Any], *, at: datetime) -> LedgerEntry:
         """Record one fact; it is on disk when this returns. Raises TypeError for a body that is not JSON."""

@@ -49,7 +49,7 @@ def columns(schema: SchemaObject, wrong: Complaints) -> tuple[Column, ...]:
     found = tuple(_column(each, (*_PROPERTIES, index), wrong) for index, each in enumerate(properties))
     seen: set[str] = set()
     for index, column in enumerate(found):
-        if column.name in seen:
+        if column.name and column.name in seen:
             wrong.add((*_PROPERTIES, index, "name"), f"a second column '{column.name}'", "give each its own name")
         seen.add(column.name)
     _require_positions(properties, wrong)

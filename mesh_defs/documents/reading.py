@@ -70,8 +70,7 @@ def read_document(path: Path, *, root: Path) -> Document:
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            empty = node is None or node.tag == _NOTHING
-            what = "empty" if empty else f"found {shown(node)}, wanted a mapping"
+            what = "empty" if node is None or node.tag == _NOTHING else f"found {shown(node)}, wanted a mapping"
             raise DeclarationError([finding_at(file, node, (), what, "write `field: value` lines")])
         raise_all(_unusable(loader, node, file), file)
         return Document(file, loader.construct_document(node), node)

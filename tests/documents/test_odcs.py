@@ -1,17 +1,23 @@
 """ODCS contracts: what they become, and everything that is refused, with file, line, field and mend."""
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mesh_defs.documents.odcs import read_contract
 from mesh_defs.documents.reading import VALUES_MAX
+from mesh_defs.documents.snapshot import dump_product, parse_product
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.errors import DeclarationError
 from mesh_defs.model.contract import Contract, Server, ServiceLevel
 from quality_checks import Expectation, check_names
-from tests.factories import a_standards, contract_text, findings_of, line_of, write
+from tests.factories import a_product, a_standards, contract_text, findings_of, line_of, write
 
 ROOT = Path(__file__).parents[2]
 DEMO = sorted(ROOT.glob("domains/*/contracts/*.odcs.yaml"))
@@ -313,7 +319,7 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
     "types at odds": ({f"{COLUMN}.physicalType": "BIGINT"}, "physicalType:", "physicalType", "'BIGINT' is no string"),
     "array of what": (
         {f"{COLUMN}.logicalType": "array"},
-        "logicalType: array",
+        "name: placement",
         "physicalType",
         "missing for logicalType",
     ),
@@ -649,9 +655,8 @@ def test_a_place_stays_below_its_domains_storage(tmp_path: Path, type: str, fiel
 
 
 def test_a_refused_server_does_not_move_the_line_of_the_next(tmp_path: Path) -> None:
-    servers = [{"type": "oracle", "environment": "a"}, {"type": "duckdb", "environment": "b", "database": "x"}] + [
-        {"type": "duckdb", "environment": "b", "database": "x"}
-    ]
+    second = {"type": "duckdb", "environment": "b", "database": "x"}
+    servers = [{"type": "oracle", "environment": "a"}, second, second]
     assert [each.split(": ")[1] for each in changed(tmp_path, {"servers": servers})] == [
         "servers[0].type",
         "servers[2]",
@@ -744,6 +749,38 @@ def test_rules_may_share_their_words_by_an_alias(tmp_path: Path) -> None:
         "- name: placement\n", "- name: placement\n      tags: *t\n".replace("      tags", "    tags")
     )
     assert read(tmp_path, text).tags == {"origin": "synthetic"}
+
+
+JUNK: list[Any] = [None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", "x", "event", "a" * 70, "1.0.0"]
+JUNK += ["VARCHAR[]", date(2020, 1, 1), [], {}, [1], ["a", "a"], [{}], [[]], {"a": 1}, {"type": "custom"}]
+FIELDS = ["properties", "items", "quality", "type", "kwargs", "primaryKey", "primaryKeyPosition", "unique", "minimum"]
+FIELDS += ["exclusiveMinimum", "logicalTypeOptions", "customProperties", "value", "schedule", "implementation", "tags"]
+
+
+def ways(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [at, *(way for step, inner in items for way in ways(inner, (*at, step)))]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), file=st.sampled_from(DEMO))
+def test_whatever_is_written_is_read_or_refused_with_a_mend(tmp_path: Path, data: st.DataObject, file: Path) -> None:
+    body = yaml.safe_load(file.read_text())
+    for _ in range(data.draw(st.integers(1, 3))):
+        *way, last = data.draw(st.sampled_from(ways(body)[1:]))
+        holder = body
+        for step in way:
+            holder = holder[step]
+        if isinstance(holder, dict) and data.draw(st.booleans()):
+            last = data.draw(st.sampled_from(FIELDS))
+        holder[last] = data.draw(st.sampled_from(JUNK))
+    try:
+        contract = read(tmp_path, yaml.safe_dump(body))
+    except DeclarationError as error:
+        assert all(finding.fix and finding.where.startswith("c.yaml:") for finding in error.findings)
+    else:
+        product = a_product(contract)
+        assert parse_product(json.loads(json.dumps(dump_product(product)))) == product
 
 
 def test_ten_thousand_columns_take_no_hour(tmp_path: Path) -> None:

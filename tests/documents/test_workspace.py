@@ -104,7 +104,8 @@ def test_dagster_gives_the_same_names(tmp_path: Path) -> None:
             "workspace.yaml:4: load_from[0].python_file.locaton_name: unknown field — did you mean 'location_name'?",
         ),
         (
-            "load_from:\n  - python_file: {relative_path: a.py, location_name: x}\n  - python_module: {module_name: b, location_name: x}\n",
+            "load_from:\n  - python_file: {relative_path: a.py, location_name: x}\n"
+            "  - python_module: {module_name: b, location_name: x}\n",
             "workspace.yaml:3: load_from[1]: a second location 'x'",
         ),
         (

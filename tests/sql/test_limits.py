@@ -11,7 +11,9 @@ from mesh_defs.sql.parse import parse_select
 from mesh_defs.sql.rewrite import govern
 from tests.sql.world import a_pin
 
-SECONDS_MAX = 4.0
+# Generous: the machine is shared. What grows faster than the text would take minutes.
+SECONDS_MAX = 8.0
+CHARACTERS = 40_000
 
 NESTS = {
     "brackets": ("SELECT ", "(", "1", ")"),
@@ -48,8 +50,8 @@ CHAINS = {
     "unions": ("SELECT 1", " UNION SELECT 1"),
     "commas": ("SELECT 1 FROM a.b", ", a.b"),
     "nested joins": ("SELECT 1 FROM a.b", " JOIN a.b"),
-    "qualified columns": ("SELECT 1 FROM a.b WHERE 1 IN (1", ", a.b.c"),
-    "samples": ("SELECT 1 FROM a.b", " PIVOT (sum(a) FOR b IN (1))"),
+    "qualified columns": ("FROM a.b SELECT 1", ", a.b.c"),
+    "pivots": ("SELECT 1 FROM a.b", " PIVOT (sum(a) FOR b IN (1))"),
     "comments": ("SELECT 1 ", "/*"),
     "dollars": ("SELECT 1", ", $a"),
     "quotes": ("SELECT 1 ", "\"'"),
@@ -68,7 +70,7 @@ def _survives(sql: str) -> None:
     assert time.perf_counter() - began < SECONDS_MAX
 
 
-@pytest.mark.parametrize("depth", [8, 60, 500, 9_000])
+@pytest.mark.parametrize("depth", [8, 60, 9_000])
 @pytest.mark.parametrize("nest", NESTS)
 def test_survives_nests(nest: str, depth: int) -> None:
     before, opening, inside, closing = NESTS[nest]
@@ -78,8 +80,7 @@ def test_survives_nests(nest: str, depth: int) -> None:
 @pytest.mark.parametrize("chain", CHAINS)
 def test_survives_chains(chain: str) -> None:
     start, link = CHAINS[chain]
-    for length in (100, (limits.CHARACTERS_MAX - len(start)) // len(link) - 1):
-        _survives(start + link * length)
+    _survives(start + link * (CHARACTERS // len(link)))
 
 
 def test_lets_ordinary_depth_pass() -> None:

@@ -74,7 +74,8 @@ def test_repeats_no_more_than_a_snippet_of_the_text() -> None:
 
 
 def test_keeps_with_names_to_where_the_engine_sees_them() -> None:
-    nested = "WITH a AS (SELECT 1 x) SELECT (SELECT x FROM a), l.x FROM (WITH a AS (SELECT * FROM a) FROM a) l, LATERAL (FROM a) m"
+    nested = """
+        WITH a AS (SELECT 1 x) SELECT (SELECT x FROM a), l.x FROM (WITH a AS (SELECT * FROM a) FROM a) l, LATERAL (FROM a) m"""
     recursive = "WITH RECURSIVE r AS (SELECT 1 n UNION ALL (WITH q AS (FROM r) SELECT n + 1 FROM q)) FROM r"
     both_sides = "WITH a AS (SELECT 1 x) FROM a UNION ALL FROM A"
     assert [parse_select(sql).products for sql in (nested, recursive, both_sides)] == [(), (), ()]
