@@ -12,9 +12,9 @@ from dagster_duckdb import DuckDBResource
 
 from mesh_defs.authoring.folder import DomainFolder, Made
 from mesh_defs.authoring.inputs import StepInputs
-from mesh_defs.authoring.metadata import check_metadata, declared_metadata, published_metadata
+from mesh_defs.authoring.metadata import check_metadata, declared_metadata, described, published_metadata
 from mesh_defs.authoring.product import ProductFunction
-from mesh_defs.authoring.publish import Audited, audit, failure_of, write_audit_publish
+from mesh_defs.authoring.publish import Audited, audit, write_audit_publish
 from mesh_defs.authoring.resources import DomainStorage, duckdb_key, storage_key
 from mesh_defs.errors import MeshError, StorageError
 from mesh_defs.model.contract import Contract, Server
@@ -103,7 +103,7 @@ class ProductAsset:
                 name,
                 asset=self.key,
                 blocking=expectation.severity == "critical",
-                description=str(expectation.meta.get("description", "")) or None,
+                description=described(expectation),
                 metadata={"type": expectation.type, "kwargs": dg.MetadataValue.json(dict(expectation.kwargs))},
             )
             for name, expectation in named
@@ -128,7 +128,7 @@ class ProductAsset:
                         yield from self._audit_again(context, connection, root)
                 except MeshError as error:
                     metadata = {"mesh/error": error.code, "mesh/mend": error.fix}
-                    raise dg.Failure(failure_of(error), metadata, allow_retries=error.retryable) from None
+                    raise dg.Failure(str(error), metadata, allow_retries=error.retryable) from None
                 finally:
                     connection.close()  # dagster-duckdb leaves it open when the step fails
 
@@ -195,7 +195,9 @@ class ProductAsset:
 
     def _refused(self, audited: Audited) -> dg.Failure:
         failed = [r for r in audited.results if not r.success and r.expectation.severity == "critical"]
-        told = "; ".join(f"{r.expectation.name}: {r.unexpected_count or 'not'} as promised" for r in failed)
+        told = "; ".join(
+            f"{r.expectation.name} ({r.unexpected_count or 'the'} rows are not as promised)" for r in failed
+        )
         return dg.Failure(
             f"{self.contract.product}: the new version was quarantined, readers keep the last good one — {told}",
             {"mesh/version": audited.candidate.id, "mesh/quarantined": True},

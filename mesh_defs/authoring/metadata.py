@@ -11,7 +11,7 @@ from mesh_defs.documents.snapshot import dump_product
 from mesh_defs.model.contract import Column
 from mesh_defs.model.lineage import ColumnLineage
 from mesh_defs.model.mesh import DataProduct
-from quality_checks import Result
+from quality_checks import Expectation, Result
 
 PRODUCT_KEY = "mesh/product"
 
@@ -61,6 +61,13 @@ def check_metadata(result: Result, version: str) -> dict[str, Any]:
     }
     known = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
     return {"mesh/version": version, "mesh/engine": result.engine, **known}
+
+
+def described(expectation: Expectation) -> str:
+    """A check's own words, or GX's call: what is expected of which column, within which bounds."""
+    written = str(expectation.meta.get("description", ""))
+    arguments = ", ".join(f"{name}={value!r}" for name, value in expectation.kwargs.items())
+    return written or f"{expectation.type}({arguments})"
 
 
 def _column(column: Column) -> dg.TableColumn:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from mesh_defs.authoring.inputs import StepInputs
 from mesh_defs.authoring.product import ProductFunction
 from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
-from mesh_defs.errors import DeclarationError, Finding, MeshError, StorageError
+from mesh_defs.errors import DeclarationError, Finding, StorageError
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.lineage import ColumnLineage, ColumnSource
 from mesh_defs.model.version import Candidate, Part, Version
@@ -53,7 +53,7 @@ def write_audit_publish(
     _require_version(storage.current(), contract)
     sql, rows = _make(inputs, arguments)
     lineage = _of_promised(_lineage(inputs, sql), contract)
-    if findings := hoarding(contract, inputs.contracts, lineage):
+    if findings := hoarding(contract, inputs.contracts, lineage if sql is not None else None):
         raise DeclarationError(findings)
     select, left_out = _conformed(inputs.connection, rows, contract)
     candidate = storage.stage(inputs.connection, select)
@@ -142,13 +142,22 @@ def _relation(inputs: StepInputs, relation: duckdb.DuckDBPyRelation) -> str:
 
 def _conformed(connection: duckdb.DuckDBPyConnection, rows: str, contract: Contract) -> tuple[str, tuple[str, ...]]:
     """Cut the rows to exactly the promised columns: a new column upstream must not widen a product."""
-    present = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE {rows}").fetchall()}
+    try:
+        present = {row[0]: str(row[1]) for row in connection.execute(f"DESCRIBE {rows}").fetchall()}
+    except duckdb.BinderException as error:
+        what = f"its SELECT does not bind: {binder_message(error)}"
+        raise DeclarationError([Finding(where=contract.product, what=what, fix="mend the SELECT")]) from None
     wanted = {column.name: column.type for column in contract.columns}
     missing = [name for name in wanted if name not in present]
     if missing:
         what = f"the product does not yield the promised columns {', '.join(missing)}; it yields {', '.join(present)}"
         raise DeclarationError([Finding(where=contract.file, what=what, fix="yield them, or mend the contract")])
     return conform(rows, wanted, present), tuple(name for name in present if name not in wanted)
+
+
+def binder_message(error: duckdb.Error) -> str:
+    """What DuckDB says while binding: names and places, before any row is read."""
+    return str(error).partition("\n")[0].removeprefix("Binder Error: ").replace("pin_", "").strip()
 
 
 def _lineage(inputs: StepInputs, sql: str | None) -> ColumnLineage:
@@ -197,8 +206,3 @@ def _blocks(result: Result) -> bool:
 
 def _reason(result: Result) -> dict[str, Any]:
     return {"check": result.expectation.name, "unexpected_count": result.unexpected_count}
-
-
-def failure_of(error: MeshError) -> str:
-    """What an operator reads in the run's log."""
-    return f"{type(error).__name__} [{error.code}]: {error}"

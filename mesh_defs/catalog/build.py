@@ -14,7 +14,7 @@ import dagster  # noqa: F401  imported before the forks, so that it is paid for 
 from mesh_defs.catalog.loader import load_section, with_hash
 from mesh_defs.documents.snapshot import dump_section, load_snapshot, parse_section, store_snapshot, writing
 from mesh_defs.documents.workspace import Location, read_workspace
-from mesh_defs.errors import StorageError
+from mesh_defs.errors import MeshError, StorageError
 from mesh_defs.model.mesh import Section, Snapshot
 from mesh_defs.settings import Settings, load_settings
 
@@ -81,7 +81,7 @@ def _child(location: Location, root: Path, pipe: Connection) -> None:
 
 
 def _told(error: BaseException) -> str:
-    return str(error) if str(error) else type(error).__name__
+    return str(error) if isinstance(error, MeshError) else f"{type(error).__name__}: {error}"
 
 
 def _kept(location: Location, last_good: Section | None, error: str, root: Path) -> Section:

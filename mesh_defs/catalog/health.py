@@ -37,6 +37,8 @@ def health_of(product: DataProduct, storage: Storage, *, now: datetime) -> Healt
     """Look at the product's own storage; what cannot be read is told as `trouble`, never raised."""
     try:
         version = storage.current()
+        if version is not None:
+            storage.pin(product.name, version)  # a part that is gone is trouble, though the pointer is well
         refused = next((each for each in storage.refused()), None)
     except MeshError as error:
         return _nothing(trouble=str(error))

@@ -3,11 +3,10 @@
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
 import click
 
-from mesh_defs.errors import AccessDeniedError, DeclarationError, MeshError, NotFoundError, QueryRejectedError
+from mesh_defs.errors import MeshError, StorageError, UnreachableError
 
 FINDINGS, USAGE, UNREACHABLE = 1, 2, 3
 # command -> module of mesh_defs.cli that defines it
@@ -77,8 +76,7 @@ def main() -> None:
 
 def exit_code(error: MeshError) -> int:
     """1 for what a person wrote or may not see, 3 for what does not answer."""
-    findings: tuple[type[Any], ...] = (DeclarationError, NotFoundError, QueryRejectedError, AccessDeniedError)
-    return FINDINGS if isinstance(error, findings) else UNREACHABLE
+    return UNREACHABLE if isinstance(error, StorageError | UnreachableError) else FINDINGS
 
 
 if __name__ == "__main__":

@@ -113,7 +113,9 @@ def new_domain(name: str) -> None:
     _write(folder / "domain.yaml", _DOMAIN.format(name=name, title=_title(name), steward=steward))
     _write(folder / "definitions.py", _DEFINITIONS.format(name=name))
     _add_location(settings.root / "workspace.yaml", name)
-    sys.stderr.write(f"next: mesh new product {name}.something\n")
+    sys.stderr.write(
+        f"its steward is {steward}, its owner {name}-team: see domain.yaml\nnext: mesh new product {name}.something\n"
+    )
 
 
 @new.command("product")

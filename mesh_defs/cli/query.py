@@ -46,6 +46,8 @@ def query(
     if service_of("") in who:
         raise AccessDeniedError(f"{who} is a pipeline's identity", fix="ask as a person: --as NAME")
     request = QueryRequest(sql=_text(sql), principal=who, purpose=purpose or settings.purpose)
+    if out is not None and not out.absolute().parent.is_dir():
+        raise click.UsageError(f"there is no folder {out.absolute().parent}")
     with run_query(request, open_platform(settings)) as answer:
         _WRITERS[form](answer, out, limit)
         if form != "json":

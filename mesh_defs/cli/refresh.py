@@ -1,5 +1,6 @@
 """`mesh refresh`: make the mesh, or only compile its catalog."""
 
+import os
 import sys
 
 import click
@@ -28,10 +29,13 @@ def refresh(selections: tuple[str, ...], in_process: bool, catalog_only: bool, a
     # Only here: importing Dagster alone takes a second.
     from mesh_defs.refresh.in_process import Outcome, refresh_in_process
 
+    # Dagster turns stderr into the step's compute log while a step runs.
+    screen = os.fdopen(os.dup(2), "w", encoding="utf-8")
+
     def report(outcome: Outcome) -> None:
         mark = {"published": "✓", "failed": "✗", "stopped": "–"}[outcome.state]
-        sys.stderr.write(f"{mark} {outcome.product:<34} {outcome.state:<9} {outcome.seconds:6.2f} s  {outcome.told}\n")
-        sys.stderr.flush()
+        screen.write(f"{mark} {outcome.product:<34} {outcome.state:<9} {outcome.seconds:6.2f} s  {outcome.told}\n")
+        screen.flush()
 
     outcomes = refresh_in_process(settings, mesh, selections=selections, report=report)
     if as_json:

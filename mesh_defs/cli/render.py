@@ -17,7 +17,9 @@ def as_json(value: Any) -> Any:
     """JSON for what json does not know: decimals and dates as text, so that nothing is rounded."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if isinstance(value, Decimal | timedelta):
+    if isinstance(value, Decimal):  # sums of integers are wide decimals without a fraction
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else str(value)
+    if isinstance(value, timedelta):
         return str(value)
     if isinstance(value, bytes):
         return value.hex()
@@ -83,7 +85,7 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
+    if isinstance(value, int | Decimal):
         return f"{value:,}"
     if isinstance(value, tuple | list):
         return ", ".join(map(_cell, value))

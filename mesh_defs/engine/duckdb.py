@@ -115,4 +115,5 @@ def _lock(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].replace("pin_", "").strip()
+    text = str(error).partition("\n")[0].replace("pin_", "")
+    return text.partition(" Error: ")[2].strip() or text.strip()

@@ -1,13 +1,12 @@
 """What comes out of the door: rows in batches, and what it took to move them."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 
 from mesh_defs.engine.duckdb import Running
-from mesh_defs.ledger import Ledger
 from mesh_defs.model.access import Decision
 from mesh_defs.model.query import Movement, ProductRead, QueryPlan
 from mesh_defs.model.version import Pin
@@ -22,12 +21,11 @@ class Answer:
         pins: tuple[Pin, ...],
         decision: Decision,
         plan: QueryPlan,
-        ledger: Ledger,
-        clock: Callable[[], datetime],
+        record: Callable[[dict[str, Any]], None],
     ) -> None:
         self.plan, self.decision = plan, decision
         self.pins = pins
-        self._running, self._ledger, self._clock = running, ledger, clock
+        self._running, self._tell = running, record
         self._rows = self._bytes = 0
         self._recorded = False
 
@@ -96,5 +94,9 @@ class Answer:
         self._recorded = True
         moved = self.movement
         versions = {read.product: read.version for read in moved.products}
-        body = {"versions": versions, "rows_crossed": moved.rows_crossed, "bytes_crossed": moved.bytes_crossed}
-        self._ledger.append("answered", body, at=self._clock())
+        body: dict[str, Any] = {
+            "versions": versions,
+            "rows_crossed": moved.rows_crossed,
+            "bytes_crossed": moved.bytes_crossed,
+        }
+        self._tell(body)

@@ -34,15 +34,13 @@ def refusal(
 
 
 def pin_all(products: Mapping[str, DataProduct], platform: Platform) -> dict[str, Pin]:
-    """Resolve every pointer once, so that the query sees one cut of the mesh."""
+    """Resolve every pointer once, so that the query sees one cut of the mesh.
+
+    A pin has the columns that were promised when it was published: a contract that changed since changes no reader's query.
+    """
     for name in products:
         _require_fresh_rules(name, platform)
     return {name: _pin(product, platform) for name, product in products.items()}
-
-
-def visible_columns(product: DataProduct, pin: Pin) -> tuple[str, ...]:
-    """The contract's columns that the pinned version has; what a contract does not promise is not served."""
-    return tuple(name for name in product.contract.column_names if name in pin.columns)
 
 
 def _pin(product: DataProduct, platform: Platform) -> Pin:

@@ -120,4 +120,7 @@ def _why(failure: Any) -> str:
     if failure.user_failure_data and failure.user_failure_data.description:
         return str(failure.user_failure_data.description)
     error = failure.error.cause or failure.error if failure.error else None
-    return f"{error.cls_name}: {error.message.strip()}" if error else "no reason was given"
+    if error is None:
+        return "no reason was given"
+    message = error.message.strip()
+    return message if message.startswith(str(error.cls_name)) else f"{error.cls_name}: {message}"

@@ -108,6 +108,10 @@ def refuse_unreviewed(tree: exp.Expr) -> None:
             _refuse_type(node)
         elif isinstance(node, exp.Pivot):
             _refuse_open_pivot(node)
+        elif isinstance(node, exp.Interval) and node.args.get("unit") is None:
+            raise QueryRejectedError("an interval has no unit", where=place(node), fix="write INTERVAL 1 DAY")
+        elif isinstance(node, exp.Select) and not node.expressions:
+            raise QueryRejectedError("this SELECT names no column", where=place(node), fix="write SELECT column, …")
         elif type(node) in _MUST_HOLD and not isinstance(node.this, _MUST_HOLD[type(node)]):
             what = f"{_shown(node)} holds something that is neither a product nor a SELECT"
             raise QueryRejectedError(what, where=place(node), fix="read products: domain.product")

@@ -2,10 +2,11 @@
 
 Measured on tokens, which cost no recursion. Without these limits 9,000 nested joins end the process (compiled code
 overflows the stack instead of raising RecursionError), 20 nested `date(` take seconds (sqlglot tries each as a type,
-then as a call: twice the work per level), and a thousand `[1][1][1]` take more than one.
+then as a call: twice the work per level), so do 20 joins without ON, and a thousand `[1][1][1]` take more than one.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.tokenizer_core import Token, TokenType
@@ -26,6 +27,7 @@ _EFFORT_PER_LINK = 4
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
 _LINKING = _OPENING | _CLOSING | {TokenType.VAR, TokenType.IDENTIFIER}
+_COMPLETE_JOINS = frozenset({TokenType.CROSS, TokenType.NATURAL, TokenType.ASOF, TokenType.POSITIONAL})
 _TRIED_TWICE = frozenset(DuckDBParser.TYPE_TOKENS)
 
 
@@ -38,28 +40,47 @@ def refuse_long(sql: str) -> None:
 
 def refuse_deep(tokens: Sequence[Token]) -> None:
     """Refuse what would take a recursive parser too deep or too long. One pass, no recursion."""
-    links = [0]
-    tries, effort = [1], 0
+    levels = [_Level(tries=1)]
+    effort = 0
     previous = TokenType.SEMICOLON
     for token in tokens:
-        kind = token.token_type
-        effort += tries[-1]
+        kind, level = token.token_type, levels[-1]
+        effort += level.tries
         if kind in _OPENING:
-            links[-1] += 1
-            effort += links[-1] * _EFFORT_PER_LINK * tries[-1]
-            links.append(0)
-            tries.append(tries[-1] * 2 if previous in _TRIED_TWICE else tries[-1])
+            level.links += 1
+            effort += level.links * _EFFORT_PER_LINK * level.tries
+            levels.append(_Level(tries=level.tries * 2 if previous in _TRIED_TWICE else level.tries))
         elif kind in _CLOSING:
-            if len(links) > 1:
-                links.pop()
-                tries.pop()
+            if len(levels) > 1:
+                levels.pop()
         elif kind is TokenType.DOT:
-            links[-1] += 1
+            level.links += 1
         elif kind not in _LINKING:
-            links[-1] = 0
-        if len(links) > DEPTH_MAX or links[-1] > LINKS_MAX or effort > EFFORT_MAX:
+            level.links = 0
+            level.join(kind, previous)
+        if len(levels) > DEPTH_MAX or levels[-1].links > LINKS_MAX or effort > EFFORT_MAX:
             raise _too_deep(token)
         previous = kind
+
+
+@dataclass(slots=True)
+class _Level:
+    """What is open within one bracket. `tries`: how often the parser reads each token there."""
+
+    tries: int
+    links: int = 0
+    joins: int = 0
+
+    def join(self, kind: TokenType, previous: TokenType) -> None:
+        """A JOIN that waits for its ON is read as far as it goes, and again, before the parser gives it up."""
+        if kind is TokenType.JOIN and previous not in _COMPLETE_JOINS:
+            self.joins += 1
+            if self.joins > 1:
+                self.tries *= 2
+        elif kind in (TokenType.ON, TokenType.USING) and self.joins:
+            self.joins -= 1
+            if self.joins:
+                self.tries //= 2
 
 
 def _too_deep(token: Token) -> QueryRejectedError:

@@ -151,7 +151,6 @@ select interval 1 "day from base.main.orders --"
 select e'\u0041'
 select e'\x41'
 select x'AB'
-select U&'x'
 select N'x'
 select 'a
 -- Operators that are read otherwise
