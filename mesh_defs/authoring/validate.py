@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from mesh_defs.authoring.folder import DomainFolder, Made, find_cycle, mention, read_folder
 from mesh_defs.authoring.product import SqlProduct
-from mesh_defs.authoring.publish import contract_of
+from mesh_defs.authoring.publish import binder_message, contract_of
 from mesh_defs.catalog.loader import load_section
 from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
 from mesh_defs.documents.standards import read_standards
@@ -15,6 +17,7 @@ from mesh_defs.errors import DeclarationError, Finding, MeshError, nearest
 from mesh_defs.model.access import AccessRequest, Grant, Principal, service_of
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.mesh import Section
+from mesh_defs.model.names import quoted
 from mesh_defs.policy.authorize import authorize
 from mesh_defs.policy.governance import hoarding
 from mesh_defs.query.mesh import open_storage
@@ -70,12 +73,33 @@ def _between(folders: Mapping[str, DomainFolder], grants: list[Grant], root: Pat
             continue
         yield from _ungranted(contract, made, grants, root)
         inputs = {wanted: contracts[wanted] for wanted in made.inputs}
+        if isinstance(made, SqlProduct):
+            yield from _unbound(contract, made, inputs, root)
         lineage = column_lineage(made.sql, _schemas(inputs)) if isinstance(made, SqlProduct) else None
         yield from hoarding(contract, inputs, lineage)
     cycle = find_cycle({name: made.inputs for name, (_, made) in everything.items()})
     if cycle:
         what = f"a cycle: {' → '.join(cycle)}"
         yield Finding(where=contracts[cycle[0]].file, what=what, fix="let one of them do without another")
+
+
+def _unbound(contract: Contract, made: SqlProduct, inputs: Mapping[str, Contract], root: Path) -> Iterator[Finding]:
+    """Let DuckDB bind the SELECT to empty tables of the promised columns: unknown columns and types show without a row."""
+    where = str(Path(made.file).relative_to(root))
+    with duckdb.connect() as connection:
+        for name, other in inputs.items():
+            columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in other.columns)
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(other.domain)}")
+            connection.execute(f"CREATE TABLE {'.'.join(map(quoted, name.split('.')))} ({columns})")
+        try:
+            yielded = [row[0] for row in connection.execute(f"DESCRIBE {made.sql}").fetchall()]
+        except duckdb.Error as error:
+            yield Finding(where=where, what=binder_message(error), fix="mend the SELECT")
+            return
+    missing = [name for name in contract.column_names if name not in yielded]
+    if missing:
+        what = f"the SELECT does not yield the promised {', '.join(missing)}; it yields {', '.join(yielded)}"
+        yield Finding(where=where, what=what, fix=f"yield them, or mend {contract.file}")
 
 
 def _ungranted(contract: Contract, made: Made, grants: list[Grant], root: Path) -> Iterator[Finding]:

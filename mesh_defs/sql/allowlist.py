@@ -108,7 +108,7 @@ def refuse_unreviewed(tree: exp.Expr) -> None:
             _refuse_type(node)
         elif isinstance(node, exp.Pivot):
             _refuse_open_pivot(node)
-        elif isinstance(node, exp.Interval) and node.args.get("unit") is None:
+        elif isinstance(node, exp.Interval) and node.args.get("unit") is None and _NUMBER.fullmatch(node.name):
             raise QueryRejectedError("an interval has no unit", where=place(node), fix="write INTERVAL 1 DAY")
         elif isinstance(node, exp.Select) and not node.expressions:
             raise QueryRejectedError("this SELECT names no column", where=place(node), fix="write SELECT column, …")

@@ -1,14 +1,12 @@
-"""How large and how deep a text may be before anyone parses it: a parser is recursive, and sqlglot's is compiled.
+"""How large and how deep a text may be: a parser is recursive, and sqlglot's is compiled and tries things twice.
 
-Measured on tokens, which cost no recursion. Without these limits 9,000 nested joins end the process (compiled code
-overflows the stack instead of raising RecursionError), 20 nested `date(` take seconds (sqlglot tries each as a type,
-then as a call: twice the work per level), so do 20 joins without ON, and a thousand `[1][1][1]` take more than one.
+Without these limits 9,000 nested joins end the process (compiled code overflows the stack instead of raising
+RecursionError); 20 nested `date(`, 20 joins without ON or 20 `- if` take minutes (each is tried in two ways, and so is
+all that follows: the work doubles per level); and a thousand `[1][1][1]` take seconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
@@ -17,18 +15,16 @@ from mesh_defs.sql.place import place_of_token
 CHARACTERS_MAX = 100_000
 # Brackets of any kind, one inside the other.
 DEPTH_MAX = 64
-# Names, subscripts and calls on one value: a.b[1][2].f().g().
+# Names, subscripts and calls on one value: a.b[1][2].f().g(). Each costs as much as all before it.
 LINKS_MAX = 32
-# Tokens to read, each counted as often as the parser tries it; about 4 microseconds each.
-EFFORT_MAX = 200_000
-# What one more link costs, per link before it: sqlglot infers the type of the whole chain again.
-_EFFORT_PER_LINK = 4
+LINKS_WORK_MAX = 50_000
+# Nodes that the parser may build per token, all its attempts together; ordinary SQL needs two.
+NODES_PER_TOKEN_MAX = 8
+NODES_FREE = 1_000
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
-_LINKING = _OPENING | _CLOSING | {TokenType.VAR, TokenType.IDENTIFIER}
-_COMPLETE_JOINS = frozenset({TokenType.CROSS, TokenType.NATURAL, TokenType.ASOF, TokenType.POSITIONAL})
-_TRIED_TWICE = frozenset(DuckDBParser.TYPE_TOKENS)
+_WITHIN_A_CHAIN = _OPENING | _CLOSING | {TokenType.VAR, TokenType.IDENTIFIER}
 
 
 def refuse_long(sql: str) -> None:
@@ -39,52 +35,30 @@ def refuse_long(sql: str) -> None:
 
 
 def refuse_deep(tokens: Sequence[Token]) -> None:
-    """Refuse what would take a recursive parser too deep or too long. One pass, no recursion."""
-    levels = [_Level(tries=1)]
-    effort = 0
-    previous = TokenType.SEMICOLON
+    """Refuse what would take a recursive parser too deep. One pass, no recursion."""
+    links = [0]  # per open bracket
+    work = 0
     for token in tokens:
-        kind, level = token.token_type, levels[-1]
-        effort += level.tries
+        kind = token.token_type
+        if kind in _OPENING or kind is TokenType.DOT:
+            links[-1] += 1
+            work += links[-1]
+        elif kind not in _WITHIN_A_CHAIN:
+            links[-1] = 0
         if kind in _OPENING:
-            level.links += 1
-            effort += level.links * _EFFORT_PER_LINK * level.tries
-            levels.append(_Level(tries=level.tries * 2 if previous in _TRIED_TWICE else level.tries))
-        elif kind in _CLOSING:
-            if len(levels) > 1:
-                levels.pop()
-        elif kind is TokenType.DOT:
-            level.links += 1
-        elif kind not in _LINKING:
-            level.links = 0
-            level.join(kind, previous)
-        if len(levels) > DEPTH_MAX or levels[-1].links > LINKS_MAX or effort > EFFORT_MAX:
-            raise _too_deep(token)
-        previous = kind
+            links.append(0)
+        elif kind in _CLOSING and len(links) > 1:
+            links.pop()
+        if len(links) > DEPTH_MAX or links[-1] > LINKS_MAX or work > LINKS_WORK_MAX:
+            raise too_deep(place_of_token(token))
 
 
-@dataclass(slots=True)
-class _Level:
-    """What is open within one bracket. `tries`: how often the parser reads each token there."""
-
-    tries: int
-    links: int = 0
-    joins: int = 0
-
-    def join(self, kind: TokenType, previous: TokenType) -> None:
-        """A JOIN that waits for its ON is read as far as it goes, and again, before the parser gives it up."""
-        if kind is TokenType.JOIN and previous not in _COMPLETE_JOINS:
-            self.joins += 1
-            if self.joins > 1:
-                self.tries *= 2
-        elif kind in (TokenType.ON, TokenType.USING) and self.joins:
-            self.joins -= 1
-            if self.joins:
-                self.tries //= 2
+def nodes_max(tokens: Sequence[Token]) -> int:
+    """How many nodes the parser may build of these tokens before it gives up."""
+    return NODES_FREE + NODES_PER_TOKEN_MAX * len(tokens)
 
 
-def _too_deep(token: Token) -> QueryRejectedError:
-    what = (
-        f"the SQL nests or chains too deeply (limits: {DEPTH_MAX} brackets, {LINKS_MAX} subscripts or calls in a row)"
-    )
-    return QueryRejectedError(what, where=place_of_token(token), fix="name the inner steps: WITH")
+def too_deep(where: str = "") -> QueryRejectedError:
+    """Say that a text nests or chains more than this module allows."""
+    what = f"the SQL nests or chains too deeply (limits: {DEPTH_MAX} brackets, {LINKS_MAX} links as in a.b[1].f())"
+    return QueryRejectedError(what, where=where, fix="name the inner steps: WITH")

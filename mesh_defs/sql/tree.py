@@ -8,7 +8,7 @@ from sqlglot.errors import ParseError, UnsupportedError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
-from mesh_defs.sql.limits import refuse_deep, refuse_long
+from mesh_defs.sql.limits import nodes_max, refuse_deep, refuse_long, too_deep
 from mesh_defs.sql.place import snippet
 from mesh_defs.sql.precedence import refuse_ambiguous
 from mesh_defs.sql.tokens import DIALECT, prepared, tokenize
@@ -76,7 +76,7 @@ def _parsed(tokens: list[Token], sql: str) -> exp.Query:
 
 def _grown(tokens: list[Token], sql: str, double_equals: bool) -> exp.Expr | None:
     try:
-        trees = DIALECT.parser().parse(tokens, sql)
+        trees = DIALECT.parser(max_nodes=nodes_max(tokens)).parse(tokens, sql)
     except ParseError as error:
         raise _unparsed(error) from None
     except (AttributeError, TypeError):
@@ -102,6 +102,8 @@ def _unparsed(error: ParseError) -> QueryRejectedError:
     near = snippet(str(found.get("highlight") or ""))
     where = f"line {found['line']}, column {found['col']}" if found.get("line") else ""
     said = str(found.get("description") or "")
+    if said.startswith("Maximum number of AST nodes"):
+        return too_deep(where)
     fix = f"{said[0].lower()}{said[1:]} there" if said.startswith("Expecting") else "check what stands before it"
     return QueryRejectedError(f"the SQL cannot be read near '{near}'", where=where, fix=fix)
 
@@ -114,4 +116,4 @@ def _shallow(step: Callable[[], _T]) -> _T:
     try:
         return step()
     except RecursionError:
-        raise QueryRejectedError("the SQL chains too many operators", fix="name the inner steps: WITH") from None
+        raise too_deep() from None

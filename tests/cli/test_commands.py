@@ -229,3 +229,21 @@ def test_doctor_names_what_is_damaged(tmp_path: Path) -> None:
 
 def test_completion_speaks_to_the_shell(shared_mesh: Settings) -> None:
     assert "_MESH_COMPLETE" in mesh(shared_mesh, "completion", "bash").stdout
+
+
+def test_validate_binds_each_select_to_its_inputs(tmp_path: Path) -> None:
+    domains = two_domains()
+    domains["shop"]["products/regions.sql"] = "SELECT regio, count(*) AS persons FROM people.persons GROUP BY 1"
+    settings = settings_of(tmp_path / "mesh", domains)
+    assert 'column "regio" not found' in mesh(settings, "validate").stdout
+    (settings.root / "domains/shop/products/regions.sql").write_text("SELECT region FROM people.persons GROUP BY 1")
+    assert "does not yield the promised persons" in mesh(settings, "validate").stdout
+
+
+def test_an_unpublished_change_of_a_contract_changes_no_readers_query(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "mesh", two_domains())
+    assert mesh(settings, "refresh", "--in-process").returncode == 0
+    contract = settings.root / "domains/people/contracts/persons.odcs.yaml"
+    contract.write_text(contract.read_text().replace("name: region,", "name: area,"))
+    done = mesh(settings, "query", "SELECT region FROM people.persons", "--as", "ada", "--purpose", "measurement")
+    assert done.returncode == 0, done.stderr

@@ -13,8 +13,7 @@ def test_gives_what_the_tables_give(sql: str) -> None:
     true_names, true_rows = answer(truth(), sql)
     assert rows == true_rows
     # DuckDB calls an expression without an alias by its text, which the rewriter may write otherwise.
-    plain = [name for name in true_names if name.isidentifier()]
-    assert [name for name in names if name.isidentifier()] == plain
+    assert names == true_names or not all(name.isidentifier() for name in true_names)
 
 
 @pytest.mark.parametrize("sql", statements("equal.sql"))

@@ -64,7 +64,7 @@ def attempt(kind, place: Path, number: int) -> int:
         try:
             write(kind, place, number)
             os._exit(0)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whatever kills it
             os.write(2, repr(error).encode())
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
