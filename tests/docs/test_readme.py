@@ -55,10 +55,9 @@ def test_mesh_commands_exist(file: Path) -> None:
     assert {one or other for one, other in named} <= known
 
 
-@pytest.mark.parametrize("file", PAGES, ids=_name)
+@pytest.mark.parametrize("file", [page for page in PAGES if page.parent.name != "reference"], ids=_name)
 def test_pages_stay_short(file: Path) -> None:
-    if file.parent.name == "reference":
-        pytest.skip("as long as the code says")
+    """Generated pages are as long as the code says."""
     assert len(file.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
 
 
