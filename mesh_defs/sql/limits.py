@@ -6,7 +6,9 @@ all that follows: the work doubles per level); and a thousand `[1][1][1]` take s
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
@@ -18,13 +20,42 @@ DEPTH_MAX = 64
 # Names, subscripts and calls on one value: a.b[1][2].f().g(). Each costs as much as all before it.
 LINKS_MAX = 32
 LINKS_WORK_MAX = 50_000
-# Nodes that the parser may build per token, all its attempts together; ordinary SQL needs two.
-NODES_PER_TOKEN_MAX = 8
-NODES_FREE = 1_000
+# Steps of the parser per token, all its attempts together; ordinary SQL needs less than one (see `Fuel`).
+STEPS_PER_TOKEN_MAX = 8
+STEPS_FREE = 2_000
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
 _WITHIN_A_CHAIN = _OPENING | _CLOSING | {TokenType.VAR, TokenType.IDENTIFIER}
+
+
+class OutOfFuel(Exception):
+    """The parser took more steps than its text is worth. Unlike a ParseError, no attempt of the parser swallows it."""
+
+
+class Fuel(DuckDB):
+    """The dialect for one parse: it counts how often the parser consults it, and stops it when that is too often.
+
+    A step is a consultation here, or a node built (`max_nodes` of sqlglot's parser). Both are needed: attempts at joins
+    consult nothing, and attempts at LIMIT swallow the error of `max_nodes`.
+    """
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(version="1.5.5")
+        self.steps_left = steps
+
+    def __getattribute__(self, name: str) -> Any:
+        own = object.__getattribute__(self, "__dict__")
+        if "steps_left" in own:
+            own["steps_left"] -= 1
+            if own["steps_left"] < 0:
+                raise OutOfFuel
+        return object.__getattribute__(self, name)
+
+
+def steps_max(tokens: Sequence[Token]) -> int:
+    """How many steps the parser may take over these tokens before it gives up."""
+    return STEPS_FREE + STEPS_PER_TOKEN_MAX * len(tokens)
 
 
 def refuse_long(sql: str) -> None:
@@ -51,11 +82,6 @@ def refuse_deep(tokens: Sequence[Token]) -> None:
             links.pop()
         if len(links) > DEPTH_MAX or links[-1] > LINKS_MAX or work > LINKS_WORK_MAX:
             raise too_deep(place_of_token(token))
-
-
-def nodes_max(tokens: Sequence[Token]) -> int:
-    """How many nodes the parser may build of these tokens before it gives up."""
-    return NODES_FREE + NODES_PER_TOKEN_MAX * len(tokens)
 
 
 def too_deep(where: str = "") -> QueryRejectedError:

@@ -8,7 +8,7 @@ from sqlglot.errors import ParseError, UnsupportedError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from mesh_defs.errors import QueryRejectedError
-from mesh_defs.sql.limits import nodes_max, refuse_deep, refuse_long, too_deep
+from mesh_defs.sql.limits import Fuel, OutOfFuel, refuse_deep, refuse_long, steps_max, too_deep
 from mesh_defs.sql.place import snippet
 from mesh_defs.sql.precedence import refuse_ambiguous
 from mesh_defs.sql.tokens import DIALECT, prepared, tokenize
@@ -76,7 +76,10 @@ def _parsed(tokens: list[Token], sql: str) -> exp.Query:
 
 def _grown(tokens: list[Token], sql: str, double_equals: bool) -> exp.Expr | None:
     try:
-        trees = DIALECT.parser(max_nodes=nodes_max(tokens)).parse(tokens, sql)
+        steps = steps_max(tokens)
+        trees = Fuel(steps).parser(max_nodes=steps).parse(tokens, sql)
+    except OutOfFuel:
+        raise too_deep() from None
     except ParseError as error:
         raise _unparsed(error) from None
     except (AttributeError, TypeError):
