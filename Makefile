@@ -18,6 +18,7 @@ help:  ## Say what there is.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(VENV)/.made-from-lock  ## Make .venv from requirements.lock (uv when it is there, else pip).
+	@$(BIN)/mesh interpreter >/dev/null
 
 $(VENV)/.made-from-lock: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 here: install one, or call make PYTHON=/path/to/python" >&2; exit 3; }
@@ -35,7 +36,7 @@ $(VENV)/.made-from-lock: requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup  ## Materialize the four domains and look at them.
-	@$(BIN)/python -m mesh_defs.cli.demo
+	@$(BIN)/python -m demo
 
 test: setup  ## Run all tests.
 	@$(BIN)/pytest tests
@@ -46,12 +47,11 @@ check: setup  ## Formatting, lint, layers, types: about a minute.
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 
-dev: setup  ## Dagster's UI and daemon on the demo's instance, at http://127.0.0.1:3000.
-	@$(BIN)/mesh refresh --catalog
-	@mkdir -p "$(DAGSTER_HOME)" && { test -e "$(DAGSTER_HOME)/dagster.yaml" || cp dagster.yaml "$(DAGSTER_HOME)/"; }
-	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
+dev: setup  ## Dagster's UI and daemon on the demo's instance, a code server per domain: http://127.0.0.1:3000.
+	@$(BIN)/mesh up --port 3000
 
 reset:  ## Remove all state: storages, catalog, ledger, Dagster's history.
+	@test ! -e "$(MESH_HOME)" -o ! -x $(BIN)/mesh || $(BIN)/mesh postgres stop >/dev/null
 	@rm -rf "$(MESH_HOME)"
 
 lock:  ## Compile requirements.lock anew from pyproject.toml.

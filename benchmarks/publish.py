@@ -23,7 +23,10 @@ from benchmarks.scratch import make_mesh
 from mesh_defs.authoring.folder import read_folder
 from mesh_defs.authoring.inputs import StepInputs
 from mesh_defs.authoring.publish import write_audit_publish
+from mesh_defs.model.contract import Server
+from mesh_defs.model.place import Access
 from mesh_defs.storage.open import storage_at
+from mesh_defs.upkeep.erased import ErasedKeys
 
 RATIO_MAX = 1.10
 # Beyond MEMORY_LIMIT DuckDB spills: of tenfold rows, both more than the limit holds, memory must see next to nothing.
@@ -92,7 +95,8 @@ def publisher(root: Path, source: Path) -> Callable[[], None]:
     files = {"contracts/impressions.odcs.yaml": CONTRACT, "products/impressions.py": PRODUCT.format(source=source)}
     declared = read_folder(make_mesh(root, {"bench": files}) / "domains" / "bench", root=root)
     contract, made = declared.products["bench.impressions"]
-    place = root / "storage" / "impressions"
+    access = Access(root=root / "storage")
+    server = Server(environment="local", kind="parquet", place="impressions")
 
     def publish() -> None:
         with connect(root) as connection:
@@ -101,12 +105,14 @@ def publisher(root: Path, source: Path) -> Callable[[], None]:
                 contract=contract,
                 made=made,
                 connection=connection,
-                own_storage=lambda name: storage_at("parquet", place),
+                own_storage=lambda name: storage_at(server, access),
+                own_access=access,
                 door=_no_door,
+                erased=ErasedKeys(salt=""),
             )
             audited = write_audit_publish(
                 inputs,
-                storage_at("parquet", place),
+                storage_at(server, access),
                 MappingProxyType({"connection": connection}),
                 now=lambda: datetime.now(UTC),
                 retention_seconds=0,

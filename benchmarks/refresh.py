@@ -1,8 +1,12 @@
-"""What the platform costs for each product: an in-process refresh of the whole scratch mesh against calling its functions bare.
+"""What the platform costs for each product: an in-process refresh of the whole scratch mesh against calling its functions bare;
+and what each location costs a refresh across locations.
 
-    python -m benchmarks.refresh [--products 40] [--json]
+    python -m benchmarks.refresh [--products 40] [--locations 3] [--json]
 
 CPU seconds of this process, interleaved, medians. Bare means: the same functions, their rows written with one COPY each.
+Across locations: a webserver, a daemon and one long-lived code server per location; each location has one trivial product,
+and nothing waits for another location. CPU seconds are those of all these processes and their run workers, less what they
+spend idle in the same time.
 """
 
 import argparse
@@ -16,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks.across import across_locations
 from benchmarks.report import report
 from benchmarks.scratch import make_mesh
 from mesh_defs.authoring.folder import read_folder
@@ -115,6 +120,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--products", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--locations", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
@@ -123,12 +129,14 @@ def main() -> int:
         refresh = through_the_platform(settings)
         call = bare(settings)
         pairs = [(cpu_seconds(refresh), cpu_seconds(call)) for _ in range(asked.repeats + 1)][1:]
+        across = across_locations(Path(temporary) / "across", asked.locations, repeats=asked.repeats)
     overhead = statistics.median((platform - alone) / asked.products for platform, alone in pairs)
     figures = {
         "products": asked.products,
         "platform_cpu_seconds": statistics.median(platform for platform, _ in pairs),
         "bare_cpu_seconds": statistics.median(alone for _, alone in pairs),
         "overhead_cpu_seconds_per_product": overhead,
+        **across,
     }
     targets = {"overhead_cpu_seconds_per_product": {"at_most": OVERHEAD_CPU_SECONDS_MAX}}
     return report(figures, targets, as_json=asked.json)

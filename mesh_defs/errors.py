@@ -8,6 +8,7 @@
     ├── StorageError          bytes are missing, torn or refused
     ├── EngineError           the engine failed while it ran an allowed query
     └── UnreachableError      something this command needs does not answer
+        └── StorageUnreachableError      also a StorageError: the server that has the bytes
 
 A user's fault is a MeshError; our own fault crashes. No message carries a row's value.
 """
@@ -101,6 +102,12 @@ class UnreachableError(MeshError):
 
     code = "unreachable"
     retryable = True
+
+
+class StorageUnreachableError(StorageError, UnreachableError):
+    """The server that has the bytes does not answer; the same try may succeed later."""
+
+    code = "storage-unreachable"
 
 
 def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

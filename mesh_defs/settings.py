@@ -5,20 +5,30 @@ MESH_HOME               state: snapshot, ledger, storage        default: <root>/
 MESH_ENV                which of a contract's servers is meant  default: local
 MESH_PRINCIPAL          who asks, when a command does not say   default: nobody
 MESH_PURPOSE            what for, when a command does not say   default: none
+MESH_SECRETS            folder of the domains' secrets          default: <home>/secrets
+MESH_DAGSTER_URL        Dagster's webserver                     default: http://127.0.0.1:3000
+MESH_LOCATION           set in a process that serves one code location: no secrets are read from files there
 MESH_<DOMAIN>_STORAGE   a domain's storage root                 default: <home>/<domain.yaml's storage>
 MESH_<DOMAIN>_WAREHOUSE a domain's private DuckDB file          default: in memory
+MESH_<DOMAIN>_POSTGRES  a domain's Postgres, as it writes there default: none      postgresql://user:password@host/db
+MESH_<DOMAIN>_S3        a domain's S3, as it writes there       default: AWS's own https://key:secret@host?region=…
+MESH_<DOMAIN>_…_READ    the same, as others read there          default: the one above
 DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
 
-A relative path is meant from the root, wherever a command runs; an empty value counts as none.
+A relative path is meant from the root, wherever a command runs; an empty value counts as none. The variables of one
+domain may stand in <secrets>/<domain>.env instead, as NAME=value lines; the environment goes before the file.
 """
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mesh_defs.errors import NotFoundError
+from mesh_defs.model.place import Access, S3Access
+
+_DAGSTER_URL = "http://127.0.0.1:3000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +41,37 @@ class Settings:
     principal: str | None = None
     purpose: str | None = None
     dagster_home: Path
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    dagster_url: str = field(default=_DAGSTER_URL, repr=False)
+    secrets: Path
+    overrides: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def storage_root(self, domain: str, place: str) -> Path:
         """Return the folder under which a domain keeps its products; `place` is what its domain.yaml says."""
         override = self.overrides.get(storage_variable(domain))
         return _path(self.root, override) if override else self.home / place
 
+    def access(self, domain: str, place: str, *, write: bool) -> Access:
+        """Return how this process reaches a domain's stores: to write there, or only to read."""
+        return Access(
+            root=self.storage_root(domain, place),
+            postgres=self._reaching(domain, "POSTGRES", write=write),
+            s3=s3_access(self._reaching(domain, "S3", write=write)),
+            variable=f"MESH_{domain.upper()}",
+        )
+
+    def _reaching(self, domain: str, store: str, *, write: bool) -> str | None:
+        name = f"MESH_{domain.upper()}_{store}"
+        return (None if write else self.overrides.get(f"{name}_READ")) or self.overrides.get(name)
+
     @property
     def snapshot_file(self) -> Path:
         """The compiled catalog that the door binds against."""
         return self.home / "catalog" / "snapshot.json"
+
+    @property
+    def places_folder(self) -> Path:
+        """Where each product of this environment is served from (see `storage.places`)."""
+        return self.home / "places" / self.environment
 
     @property
     def ledger_url(self) -> str:
@@ -71,7 +101,9 @@ def load_settings(environ: Mapping[str, str] | None = None, *, start: Path | Non
         principal=given.get("MESH_PRINCIPAL"),
         purpose=given.get("MESH_PURPOSE"),
         dagster_home=_path(root, given["DAGSTER_HOME"]) if "DAGSTER_HOME" in given else home / "dagster",
-        overrides={name: value for name, value in given.items() if name.startswith("MESH_")},
+        dagster_url=given.get("MESH_DAGSTER_URL", _DAGSTER_URL),
+        secrets=_secrets_folder(root, home, given),
+        overrides=_secrets(root, home, given) | {n: value for n, value in given.items() if n.startswith("MESH_")},
     )
 
 
@@ -90,6 +122,42 @@ def _given_root(text: str) -> Path:
     if not (root / "mesh.yaml").is_file():
         raise NotFoundError(f"MESH_ROOT is {root}, which holds no mesh.yaml", fix="set it to the folder that holds one")
     return root
+
+
+def read_secrets(file: Path) -> dict[str, str]:
+    """Read NAME=value lines; blank lines and those that begin with # are passed over."""
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _secrets(root: Path, home: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """Invariant: a process that serves one location has the secrets that its starter gave it, and no others."""
+    if "MESH_LOCATION" in given:
+        return {}
+    found: dict[str, str] = {}
+    for file in sorted(_secrets_folder(root, home, given).glob("*.env")):
+        prefix = f"MESH_{file.stem.upper()}_"
+        found |= {name: value for name, value in read_secrets(file).items() if name.startswith(prefix)}
+    return found
+
+
+def _secrets_folder(root: Path, home: Path, given: Mapping[str, str]) -> Path:
+    return _path(root, given["MESH_SECRETS"]) if "MESH_SECRETS" in given else home / "secrets"
+
+
+def s3_access(url: str | None) -> S3Access:
+    """Return what a URL like https://key:secret@host?region=… says; without one, AWS and the machine's own credentials."""
+    if url is None:
+        return S3Access()
+    told = urlsplit(url)
+    port = f":{told.port}" if told.port else ""
+    return S3Access(
+        endpoint=f"{told.scheme}://{told.hostname}{port}" if told.hostname else None,
+        region=dict(parse_qsl(told.query)).get("region", "us-east-1"),
+        key=unquote(told.username) if told.username else None,
+        secret=unquote(told.password) if told.password else None,
+    )
 
 
 def _path(root: Path, text: str) -> Path:

@@ -9,6 +9,8 @@ import pytest
 from mesh_defs.settings import Settings
 from tests.meshes import refresh, settings_of, two_domains
 
+pytest_plugins = ["tests.servers"]
+
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 

@@ -41,7 +41,7 @@ def test_only_the_settings_read_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     }
     # A subprocess gets our environment handed on; nothing is read from it.
-    assert readers <= {"mesh_defs/settings.py", "mesh_defs/query/mesh.py", "mesh_defs/cli/demo.py"}
+    assert readers <= {"mesh_defs/settings.py", "mesh_defs/processes/apart.py"}
 
 
 def test_files_stay_small_and_the_platform_too() -> None:

@@ -4,16 +4,21 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from demo.other_systems import main as write_other_systems
 from mesh_defs.catalog.describe import product_rows
 from mesh_defs.catalog.loader import load_definitions
 from mesh_defs.documents.workspace import read_workspace
 from mesh_defs.errors import AccessDeniedError, NotFoundError
+from mesh_defs.processes.postgres import start, stop
+from mesh_defs.processes.provision import provision_mesh
 from mesh_defs.query.mesh import open_mesh, open_storage
+from mesh_defs.refresh.outcome import WELL
 from mesh_defs.settings import Settings, load_settings
 from tests.meshes import ask, refresh, rows
 
@@ -21,17 +26,24 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The real domains with a state of their own."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The real domains with a state and a Postgres of their own, made as `make demo` makes them."""
     root = tmp_path_factory.mktemp("demo") / "mesh"
     root.mkdir()
     for name in ("mesh.yaml", "workspace.yaml", "dagster.yaml", "domains"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         copy(ROOT / name, root / name)
     settings = load_settings({"MESH_ROOT": str(root)})
-    outcomes = refresh(settings)
-    assert {name: o.told for name, o in outcomes.items() if o.state != "published"} == {}
-    return settings
+    start(settings)
+    try:
+        provision_mesh(settings, open_mesh(settings))
+        settings = load_settings({"MESH_ROOT": str(root)})  # with the secrets that were written meanwhile
+        write_other_systems(settings)
+        outcomes = refresh(settings)
+        assert {name: o.told for name, o in outcomes.items() if o.state not in WELL} == {}
+        yield settings
+    finally:
+        stop(settings)
 
 
 def test_offers_at_least_twelve_products_in_four_domains_with_everything_told(demo: Settings) -> None:
@@ -48,7 +60,7 @@ def test_offers_at_least_twelve_products_in_four_domains_with_everything_told(de
 def test_classes_every_granularity_and_both_storages(demo: Settings) -> None:
     listed = product_rows(open_mesh(demo), demo)
     assert {row["granularity"] for row in listed} == {"event", "audience", "creative", "aggregate"}
-    assert {row["storage"] for row in listed} == {"parquet", "duckdb"}
+    assert {row["storage"] for row in listed} == {"parquet", "duckdb", "postgres", "delta"}
     assert any(row["made_with"] == "sql" for row in listed)
 
 
@@ -88,7 +100,7 @@ def test_the_retailer_keeps_a_storage_root_of_its_own(demo: Settings) -> None:
 
 
 def test_answers_a_question_across_three_domains(demo: Settings) -> None:
-    from mesh_defs.cli.demo import QUESTION
+    from demo.__main__ import QUESTION
 
     answer = ask(demo, QUESTION)
     assert answer.table().num_rows == 8

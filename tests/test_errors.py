@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_defs import errors
-from mesh_defs.errors import DeclarationError, Finding, MeshError, StorageError, UnreachableError, closest, nearest
+from mesh_defs.errors import (
+    DeclarationError,
+    Finding,
+    MeshError,
+    StorageError,
+    StorageUnreachableError,
+    UnreachableError,
+    closest,
+    nearest,
+)
 
 KINDS = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, MeshError)]
 FINDINGS = [Finding(where="a.yaml:1: x", what="wrong", fix="mend it"), Finding(where="b", what="worse", fix="write it")]
@@ -41,7 +50,7 @@ def test_every_kind_has_a_code_of_its_own_and_words(kind: type[MeshError]) -> No
 
 
 def test_only_what_may_answer_later_is_worth_a_retry() -> None:
-    assert [kind for kind in KINDS if kind.retryable] == [UnreachableError]
+    assert [kind for kind in KINDS if kind.retryable] == [UnreachableError, StorageUnreachableError]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,17 +1,19 @@
 """A domain's folder as a Dagster code location: `defs = domain_definitions(__file__)`."""
 
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 import dagster as dg
 
-from mesh_defs.authoring.asset import ProductAsset, asset_key
+from mesh_defs.authoring.asset import ProductAsset
+from mesh_defs.authoring.external import external_assets
 from mesh_defs.authoring.folder import read_folder
-from mesh_defs.authoring.resources import domain_resources
+from mesh_defs.authoring.product import ExternalProduct
+from mesh_defs.authoring.resources import domain_resources, is_on_s3
+from mesh_defs.authoring.schedules import schedules_of
+from mesh_defs.authoring.sweep import sweep_schedule
 from mesh_defs.documents.standards import read_standards
-from mesh_defs.model.contract import Contract
 from mesh_defs.settings import load_settings
+from mesh_defs.upkeep.sweep import retention_of
 
 # The one name that Dagster knows the sensor by; it is stopped unless somebody defines it as running.
 _SENSOR = "default_automation_condition_sensor"
@@ -33,41 +35,32 @@ def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.
             contract=contract,
             made=made,
             settings=settings,
-            retention_seconds=standards.retention_seconds,
+            retention_seconds=retention_of(contract, standards),
         ).build()
         for contract, made in declared.products.values()
+        if not isinstance(made, ExternalProduct)
     ]
+    contracts = [contract for contract, _ in declared.products.values()]
+    external = [contract for contract in contracts if contract.external]
+    assets += external_assets(declared, external, settings, memory_bytes_max=standards.query_memory_bytes_max)
     ours = dg.Definitions(
         assets=assets,
-        schedules=_schedules(declared.domain.name, [contract for contract, _ in declared.products.values()]),
+        schedules=[
+            *schedules_of(declared.domain.name, contracts),
+            sweep_schedule(declared, standards, settings),
+        ],
         sensors=[
             dg.AutomationConditionSensorDefinition(
                 _SENSOR, target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
             )
         ],
-        resources=domain_resources(declared.domain, settings, memory_bytes_max=standards.query_memory_bytes_max),
+        resources=domain_resources(
+            declared.domain,
+            settings,
+            memory_bytes_max=standards.query_memory_bytes_max,
+            on_s3=is_on_s3(contracts, settings.environment),
+        ),
         # A run is a process already; one more per step costs 3.7 CPU s each.
         executor=None if extra and extra.executor else dg.in_process_executor,
     )
     return dg.Definitions.merge(ours, extra) if extra else ours
-
-
-def _schedules(domain: str, contracts: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
-    """One job and one running schedule for each cron that the domain's contracts promise."""
-    products: dict[str, list[str]] = defaultdict(list)
-    for contract in contracts:
-        if contract.service_level.schedule:
-            products[contract.service_level.schedule].append(contract.product)
-    schedules = []
-    for number, (cron, names) in enumerate(sorted(products.items()), start=1):
-        suffix = f"_{number}" if len(products) > 1 else ""
-        job = dg.define_asset_job(
-            f"{domain}_refresh{suffix}",
-            selection=dg.AssetSelection.assets(*map(asset_key, names)),
-            description=f"Refreshes {', '.join(names)} at {cron}.",
-        )
-        running = dg.DefaultScheduleStatus.RUNNING
-        schedules.append(
-            dg.ScheduleDefinition(f"{domain}_schedule{suffix}", job=job, cron_schedule=cron, default_status=running)
-        )
-    return schedules

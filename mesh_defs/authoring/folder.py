@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh_defs.authoring.product import ProductFunction, SqlProduct, read_sql_product
+from mesh_defs.authoring.product import ExternalProduct, ProductFunction, SqlProduct, read_sql_product
 from mesh_defs.documents.granularity import derived_problems
 from mesh_defs.documents.odcs import read_contract
 from mesh_defs.documents.standards import read_domain, read_standards
@@ -17,6 +17,7 @@ from mesh_defs.model.contract import Contract
 from mesh_defs.model.mesh import DataProduct, Domain
 
 Made = ProductFunction | SqlProduct
+Declared = Made | ExternalProduct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class DomainFolder:
     """What one domain declares: each product with the contract that describes it."""
 
     domain: Domain
-    products: Mapping[str, tuple[Contract, Made]]
+    products: Mapping[str, tuple[Contract, Declared]]
 
     def declaration(self, name: str) -> DataProduct:
         """The product as the catalog keeps it."""
@@ -53,13 +54,21 @@ def read_folder(folder: Path, *, root: Path) -> DomainFolder:
             continue
         findings += _misplaced(contract, domain, contracts)
         contracts[contract.product] = contract
-    made: dict[str, Made] = {}
+    made: dict[str, Declared] = {}
     for product in _products(folder, root, findings):
         name = f"{domain.name}.{product.name}"
         if name in made:
             what = f"a second product '{name}', the first is in {_shown(made[name].file, root)}"
             findings.append(Finding(where=_shown(product.file, root), what=what, fix="rename one of them"))
+        if name in contracts and contracts[name].external:
+            fix = f"remove the file, or the property in {contracts[name].file}"
+            findings.append(Finding(where=_shown(product.file, root), what=f"makes {name}, which is external", fix=fix))
         made[name] = product
+    for contract in contracts.values():
+        if contract.external:
+            made[contract.product] = ExternalProduct(
+                name=contract.product.partition(".")[2], file=str(root / contract.file)
+            )
     if not findings:
         findings += _unmatched(domain, contracts, made, root)
         findings += _inner_problems(domain, contracts, made, root)
@@ -76,8 +85,8 @@ def _misplaced(contract: Contract, domain: Domain, earlier: Mapping[str, Contrac
         what = f"a second contract of {contract.product}, the first is {earlier[contract.product].file}"
         yield Finding(where=f"{contract.file}: dataProduct", what=what, fix="keep one contract per product")
     for other in earlier.values():
-        for place in {(s.environment, s.kind, s.place) for s in contract.servers}:
-            if place in {(s.environment, s.kind, s.place) for s in other.servers}:
+        for place in {(s.environment, s.kind, s.place, s.table) for s in contract.servers}:
+            if place in {(s.environment, s.kind, s.place, s.table) for s in other.servers}:
                 what = f"lies where {other.product} lies ({place[2]})"
                 yield Finding(where=f"{contract.file}: servers", what=what, fix="give each product a place of its own")
 
@@ -113,7 +122,7 @@ def _load(file: Path, domain: str) -> types.ModuleType:
 
 
 def _unmatched(
-    domain: Domain, contracts: Mapping[str, Contract], made: Mapping[str, Made], root: Path
+    domain: Domain, contracts: Mapping[str, Contract], made: Mapping[str, Declared], root: Path
 ) -> Iterator[Finding]:
     for name in contracts.keys() - made.keys():
         fix = f"add products/{name.partition('.')[2]}.sql or a @data_product function of that name; "
@@ -124,7 +133,7 @@ def _unmatched(
 
 
 def _inner_problems(
-    domain: Domain, contracts: Mapping[str, Contract], made: Mapping[str, Made], root: Path
+    domain: Domain, contracts: Mapping[str, Contract], made: Mapping[str, Declared], root: Path
 ) -> Iterator[Finding]:
     for name, product in made.items():
         if name not in contracts:
@@ -138,6 +147,8 @@ def _inner_problems(
             what = f"no purpose, but {name} reads {', '.join(foreign)}"
             fix = "add `{property: purpose, value: …}`: the purpose with which its pipeline reads"
             yield Finding(where=f"{contracts[name].file}: customProperties.purpose", what=what, fix=fix)
+        if isinstance(product, SqlProduct):
+            yield from _cut_problems(contracts[name], product, root)
         yield from derived_problems(contracts[name], product.inputs, root=root)
     cycle = find_cycle({name: product.inputs for name, product in made.items()})
     if cycle:
@@ -145,7 +156,19 @@ def _inner_problems(
         yield Finding(where=where, what=f"a cycle: {' → '.join(cycle)}", fix="let one of them do without another")
 
 
-def mention(made: Made, name: str, root: Path) -> str:
+def _cut_problems(contract: Contract, made: SqlProduct, root: Path) -> Iterator[Finding]:
+    """A SELECT that does not look at its partition would make all of them each time."""
+    if contract.partitioning is None and made.parameters:
+        what = f"${made.parameters[0]} has no value, since {contract.product} is not partitioned"
+        fix = f"cut it in {contract.file} (`partitioned: true` on a column), or leave the parameter out"
+        yield Finding(where=_shown(made.file, root), what=what, fix=fix)
+    if contract.partitioning is not None and not made.parameters:
+        wanted = "$window_start and $window_end" if contract.partitioning.is_daily else "$partition"
+        what = f"{contract.product} is partitioned, but its SELECT names neither window nor partition"
+        yield Finding(where=_shown(made.file, root), what=what, fix=f"restrict its inputs by {wanted}")
+
+
+def mention(made: Declared, name: str, root: Path) -> str:
     """The product's file and the first line that names `name`, for a message about that input."""
     lines = Path(made.file).read_text(encoding="utf-8").lower().splitlines()
     line = next((number for number, text in enumerate(lines, start=1) if name in text), 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -13,16 +14,19 @@ from mesh_defs.errors import DeclarationError, Finding, StorageError
 from mesh_defs.model.access import service_of
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.names import quoted
+from mesh_defs.model.partition import Partition
+from mesh_defs.model.place import Access
 from mesh_defs.model.query import QueryRequest
 from mesh_defs.model.version import Pin
 from mesh_defs.query.answer import Answer
 from mesh_defs.query.platform import Platform
 from mesh_defs.query.run import run_query
-from mesh_defs.sql.build import select_columns
+from mesh_defs.sql.build import Within, filled, select_columns
 from mesh_defs.sql.parse import parse_select
 from mesh_defs.sql.rewrite import govern
-from mesh_defs.storage.base import Storage
+from mesh_defs.storage.base import Readable
 from mesh_defs.storage.open import attach
+from mesh_defs.upkeep.erased import ErasedKeys
 
 OWN_DOMAIN = "own-domain"
 
@@ -32,14 +36,18 @@ class StepInputs:
     """The inputs of one step, read when asked for. `read` tells what was read: version, grant and data version each.
 
     `own_storage` opens a product of the step's own domain; `door` opens the mesh, and is called for foreign inputs only.
+    `erased` are the persons that must not come back.
     """
 
     folder: DomainFolder
     contract: Contract
     made: Made
     connection: duckdb.DuckDBPyConnection
-    own_storage: Callable[[str], Storage]
+    own_storage: Callable[[str], Readable]
+    own_access: Access
     door: Callable[[], Platform]
+    erased: ErasedKeys
+    partition: Partition | None = None
     read: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def select(self, sql: str) -> str:
@@ -47,7 +55,11 @@ class StepInputs:
 
         With a foreign input the whole SELECT runs behind the door, so that only its result moves.
         """
-        names = parse_select(sql).products
+        statement = parse_select(sql)
+        if statement.parameters:
+            sql = filled(sql, self.partition.parameters if self.partition else {})
+            statement = parse_select(sql)
+        names = statement.products
         undeclared = sorted(set(names) - set(self.made.inputs))
         if undeclared:
             fix = f"declare it: @data_product({', '.join(repr(n) for n in (*self.made.inputs, *undeclared))})"
@@ -56,19 +68,31 @@ class StepInputs:
         if self._foreign(names):
             return self.register(self._ask(sql).reader())
         pins = {name: self._own_pin(name) for name in names}
-        return govern(parse_select(sql), pins, {name: tuple(pin.columns) for name, pin in pins.items()}).text
+        return govern(statement, pins, {name: tuple(pin.columns) for name, pin in pins.items()}).text
 
     def argument(self, name: str, wanted: Any) -> Any:
-        """Return one whole input as `wanted` (a parameter's annotation) says: a DuckDB relation unless told otherwise."""
+        """Return one input as `wanted` (a parameter's annotation) says: a DuckDB relation unless told otherwise.
+
+        Whole, or those rows that this partition reads of an input that is partitioned likewise.
+        """
+        sql = select_columns(name, self.contracts[name].column_names, within=self._within(name))
         if self._foreign((name,)):
-            whole = self._ask(select_columns(name, self.contracts[name].column_names)).table()
-            return _as_wanted(self.connection.from_arrow(whole), wanted)
-        return _as_wanted(self.connection.table(self._own_pin(name).relation), wanted)
+            return _as_wanted(self.connection.from_arrow(self._ask(sql).table()), wanted)
+        return _as_wanted(self.connection.sql(self.select(sql)), wanted)
 
     def register(self, rows: Any) -> str:
         """Offer an Arrow stream, a table or a DataFrame to the step's connection; returns a SELECT of its rows."""
         self.connection.register("product_rows", rows)
         return "SELECT * FROM product_rows"
+
+    def _within(self, name: str) -> Within | None:
+        cut, own, mine = self.contracts[name].partitioning, self.partition, self.contract.partitioning
+        if cut is None or own is None or mine is None or cut.is_daily != mine.is_daily:
+            return None
+        if own.start is None or own.end is None:
+            return Within(column=cut.column, value=own.key) if own.key in cut.values else None
+        low = own.start - timedelta(days=mine.lookback_days.get(name, 0))
+        return Within(column=cut.column, low=low, high=own.end)
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:
@@ -102,9 +126,8 @@ class StepInputs:
         version = storage.current()
         if version is None:
             raise StorageError(f"{name} has no published version yet", fix=f"materialize {name} first")
-        data_version = version.stamp.get("data_version", version.id)
-        pin = replace(storage.pin(name, version), data_version=data_version)
-        view, relation = quoted(pin.relation), attach(self.connection, pin)
+        pin = replace(storage.pin(name, version), data_version=version.data_version)
+        view, relation = quoted(pin.relation), attach(self.connection, pin, self.own_access)
         self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {relation}")
         self._note(pin, OWN_DOMAIN)
         return pin

@@ -1,10 +1,8 @@
-"""The platform's jobs: keep the catalog's snapshot young, sweep what no reader can be reading."""
-
-from datetime import UTC, datetime
+"""The platform's job: keep the catalog's snapshot young. What writes to a domain's storage runs in the domain's location."""
 
 import dagster as dg
 
-from mesh_defs.query.mesh import build_snapshot, open_mesh, open_storage
+from mesh_defs.query.mesh import build_snapshot, open_mesh
 from mesh_defs.settings import load_settings
 
 
@@ -22,38 +20,20 @@ def compile_catalog(context: dg.OpExecutionContext) -> None:
     context.log.info(f"generation {mesh.snapshot.generation}: {len(mesh.products)} products")
 
 
-@dg.op
-def sweep_storages(context: dg.OpExecutionContext) -> None:
-    """Remove versions, quarantined batches and orphans that outlived the retention of mesh.yaml."""
-    settings = load_settings()
-    mesh = open_mesh(settings)
-    for product in mesh.products.values():
-        removed = open_storage(product, settings).sweep(datetime.now(UTC), mesh.standards.retention_seconds)
-        if removed:
-            context.log.info(f"{product.name}: removed {len(removed)} parts")
-
-
 @dg.job(description="Compiles the catalog from all code locations.", executor_def=dg.in_process_executor)
 def refresh_catalog() -> None:
     """One op."""
     compile_catalog()
 
 
-@dg.job(description="Removes old versions, quarantined batches and orphans.", executor_def=dg.in_process_executor)
-def sweep() -> None:
-    """One op."""
-    sweep_storages()
-
-
 def platform_definitions() -> dg.Definitions:
-    """Jobs and their schedules: the catalog every hour, the sweep every night."""
+    """The job and its schedule: every hour."""
     running = dg.DefaultScheduleStatus.RUNNING
     return dg.Definitions(
-        jobs=[refresh_catalog, sweep],
+        jobs=[refresh_catalog],
         schedules=[
             dg.ScheduleDefinition(
                 "catalog_schedule", job=refresh_catalog, cron_schedule="0 * * * *", default_status=running
             ),
-            dg.ScheduleDefinition("sweep_schedule", job=sweep, cron_schedule="30 3 * * *", default_status=running),
         ],
     )

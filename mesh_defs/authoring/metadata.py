@@ -1,7 +1,6 @@
 """What an asset says of itself, under Dagster's standard keys. Never a sample of data, never a rule of access."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,12 +15,12 @@ from quality_checks import Expectation, Result
 PRODUCT_KEY = "mesh/product"
 
 
-def declared_metadata(product: DataProduct, place: Path) -> dict[str, Any]:
+def declared_metadata(product: DataProduct, uri: str) -> dict[str, Any]:
     """What the definition knows: the whole declaration (the catalog reads it back), and Dagster's own keys."""
     contract = product.contract
     return {
         "dagster/table_name": contract.product,
-        "dagster/uri": place.as_uri(),
+        "dagster/uri": uri,
         "dagster/column_schema": dg.TableSchema(columns=[_column(column) for column in contract.columns]),
         "mesh/contract_version": contract.version,
         "mesh/contract_file": contract.file,
@@ -29,14 +28,14 @@ def declared_metadata(product: DataProduct, place: Path) -> dict[str, Any]:
     }
 
 
-def published_metadata(audited: Audited, read: Mapping[str, Mapping[str, str]], place: Path) -> dict[str, Any]:
+def published_metadata(audited: Audited, read: Mapping[str, Mapping[str, str]], uri: str) -> dict[str, Any]:
     """What a publication knows: the version, its size, and what it was made from and under which grants."""
     version = audited.published
     if version is None:
         raise ValueError("nothing was published")
     metadata: dict[str, Any] = {
         "dagster/row_count": version.rows,
-        "dagster/uri": place.as_uri(),
+        "dagster/uri": uri,
         "mesh/version": version.id,
         "mesh/contract_version": version.stamp["contract_version"],
         "mesh/bytes": version.bytes,

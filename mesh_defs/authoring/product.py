@@ -13,9 +13,9 @@ import dagster as dg
 from mesh_defs.errors import DeclarationError, Finding, QueryRejectedError
 from mesh_defs.model.names import split_product
 from mesh_defs.sql.build import canonical
-from mesh_defs.sql.parse import products_read
+from mesh_defs.sql.parse import parse_product
 
-_GIVEN = ("context", "connection")
+_GIVEN = ("context", "connection", "partition")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class ProductFunction:
 
     @property
     def input_parameters(self) -> tuple[inspect.Parameter, ...]:
-        """The parameters that take inputs: all but context, connection, config and resources."""
+        """The parameters that take inputs: all but context, connection, partition, config and resources."""
         return tuple(p for p in parameters(self.function).values() if not (p.name in _GIVEN or _is_dagsters(p)))
 
     @property
@@ -71,6 +71,7 @@ class SqlProduct:
     sql: str
     file: str
     inputs: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
     made_with: Literal["sql", "python"] = "sql"
 
@@ -78,6 +79,17 @@ class SqlProduct:
     def code_version(self) -> str:
         """Changes when the SELECT means something else; layout and comments do not count."""
         return _digest(canonical(self.sql))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalProduct:
+    """A product that another system makes: there is only its contract."""
+
+    name: str
+    file: str
+    inputs: tuple[str, ...] = ()
+    made_with: Literal["external"] = "external"
+    code_version: str = ""
 
 
 def data_product(
@@ -90,8 +102,9 @@ def data_product(
 
     The function's parameters take the inputs in that order, or it takes none of them and returns a SELECT that names them.
     An input arrives as a DuckDB relation, or as what its parameter is annotated with: pandas.DataFrame, polars.DataFrame,
-    pyarrow.Table. The function may also take `context`, `connection` (the step's DuckDB), `config` and any resource. It
-    returns a relation, a DataFrame, an Arrow table or stream, or a SELECT. What it promises stands in its contract.
+    pyarrow.Table. A partition's step gets those rows of a partitioned input that its partition reads. The function may
+    also take `context`, `connection` (the step's DuckDB), `partition`, `config` and any resource. It returns a relation, a
+    DataFrame, an Arrow table or stream, or a SELECT. What it promises stands in its contract.
     """
 
     def declare(function: Callable[..., Any]) -> ProductFunction:
@@ -109,11 +122,13 @@ def read_sql_product(file: Path, *, shown: str) -> SqlProduct:
     """Read a .sql product. Raises DeclarationError when it is not one SELECT over products."""
     sql = file.read_text(encoding="utf-8")
     try:
-        inputs = products_read(sql)
+        statement = parse_product(sql)
     except QueryRejectedError as error:
         where = f"{shown}: {error.where}" if error.where else shown
         raise DeclarationError([Finding(where=where, what=error.what, fix=error.fix)]) from None
-    return SqlProduct(name=file.stem, sql=sql, file=str(file), inputs=inputs)
+    return SqlProduct(
+        name=file.stem, sql=sql, file=str(file), inputs=statement.products, parameters=statement.parameters
+    )
 
 
 def parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

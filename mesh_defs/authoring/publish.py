@@ -12,11 +12,13 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from mesh_defs.authoring.inputs import StepInputs
+from mesh_defs.authoring.partitions import expectations_of
 from mesh_defs.authoring.product import ProductFunction
 from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
 from mesh_defs.errors import DeclarationError, Finding, StorageError
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.lineage import ColumnLineage, ColumnSource
+from mesh_defs.model.partition import Partition
 from mesh_defs.model.version import Candidate, Part, Version
 from mesh_defs.policy.governance import hoarding
 from mesh_defs.sql.build import conform
@@ -49,16 +51,17 @@ def write_audit_publish(
     `arguments` are what the function takes besides its inputs. Raises MeshError for what the product's engineer must mend;
     what the function itself raises passes. On any error nothing is published and nothing staged is left.
     """
-    contract = inputs.contract
+    contract, key = inputs.contract, inputs.partition.key if inputs.partition else None
     _require_version(storage.current(), contract)
     sql, rows = _make(inputs, arguments)
     lineage = _of_promised(_lineage(inputs, sql), contract)
     if findings := hoarding(contract, inputs.contracts, lineage if sql is not None else None):
         raise DeclarationError(findings)
     select, left_out = _conformed(inputs.connection, rows, contract)
-    candidate = storage.stage(inputs.connection, select)
+    select = inputs.erased.without(select, [column.name for column in contract.carrying("person")])
+    candidate = storage.stage(inputs.connection, select, partition=key)
     try:
-        results = audit(inputs.connection, storage, candidate.parts, contract)
+        results = audit(inputs.connection, storage, candidate.parts, contract, inputs.partition)
         version = _settle(inputs, storage, candidate, results)
     except BaseException:
         storage.discard(candidate)
@@ -69,12 +72,16 @@ def write_audit_publish(
 
 
 def audit(
-    connection: duckdb.DuckDBPyConnection, storage: Storage, parts: Sequence[Part], contract: Contract
+    connection: duckdb.DuckDBPyConnection,
+    storage: Storage,
+    parts: Sequence[Part],
+    contract: Contract,
+    partition: Partition | None = None,
 ) -> list[Result]:
     """Evaluate every expectation of the contract where the parts lie, whatever checks were selected."""
     relation = storage.relation(connection, parts)
     try:
-        return evaluate(connection, relation, contract.expectations)
+        return evaluate(connection, relation, expectations_of(contract, partition))
     except QualityError as error:
         fix = "mend the rule, or the column's type"
         raise DeclarationError([Finding(where=contract.file, what=str(error), fix=fix)]) from None
@@ -185,7 +192,8 @@ def _source(declared: str) -> ColumnSource:
 def _stamp(inputs: StepInputs, candidate: Candidate, results: Sequence[Result]) -> dict[str, Any]:
     """What a version says of itself. Its data version changes with its inputs or its code: a rerun alone is not news."""
     code = inputs.made.code_version
-    told = "\n".join((code, *(f"{name}={inputs.read[name]['data_version']}" for name in sorted(inputs.read))))
+    key = inputs.partition.key if inputs.partition else ""
+    told = "\n".join((code, key, *(f"{name}={inputs.read[name]['data_version']}" for name in sorted(inputs.read))))
     derived = hashlib.sha256(told.encode()).hexdigest()[:16]
     return {
         "contract_version": inputs.contract.version,
@@ -195,7 +203,7 @@ def _stamp(inputs: StepInputs, candidate: Candidate, results: Sequence[Result]) 
         "read": inputs.read,
         "checks": [
             {"name": name, "passed": result.success, "severity": result.expectation.severity}
-            for name, result in zip(check_names(inputs.contract.expectations), results, strict=True)
+            for name, result in zip(check_names([each.expectation for each in results]), results, strict=True)
         ],
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from mesh_defs.authoring.folder import DomainFolder, Made, find_cycle, mention, read_folder
+from mesh_defs.authoring.folder import Declared, DomainFolder, find_cycle, mention, read_folder
 from mesh_defs.authoring.product import SqlProduct
 from mesh_defs.authoring.publish import binder_message, contract_of
 from mesh_defs.catalog.loader import load_section
@@ -22,6 +22,7 @@ from mesh_defs.policy.authorize import authorize
 from mesh_defs.policy.governance import hoarding
 from mesh_defs.query.mesh import open_storage
 from mesh_defs.settings import Settings
+from mesh_defs.sql.build import filled
 from mesh_defs.sql.lineage import column_lineage
 
 
@@ -91,8 +92,9 @@ def _unbound(contract: Contract, made: SqlProduct, inputs: Mapping[str, Contract
             columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in other.columns)
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(other.domain)}")
             connection.execute(f"CREATE TABLE {'.'.join(map(quoted, name.split('.')))} ({columns})")
+        select = filled(made.sql, contract.partitioning.first.parameters) if contract.partitioning else made.sql
         try:
-            yielded = [row[0] for row in connection.execute(f"DESCRIBE {made.sql}").fetchall()]
+            yielded = [row[0] for row in connection.execute(f"DESCRIBE {select}").fetchall()]
         except duckdb.Error as error:
             yield Finding(where=where, what=binder_message(error), fix="mend the SELECT")
             return
@@ -102,7 +104,7 @@ def _unbound(contract: Contract, made: SqlProduct, inputs: Mapping[str, Contract
         yield Finding(where=where, what=what, fix=f"yield them, or mend {contract.file}")
 
 
-def _ungranted(contract: Contract, made: Made, grants: list[Grant], root: Path) -> Iterator[Finding]:
+def _ungranted(contract: Contract, made: Declared, grants: list[Grant], root: Path) -> Iterator[Finding]:
     """A pipeline without a grant would fail at its first run."""
     foreign = tuple(name for name in made.inputs if not name.startswith(f"{contract.domain}."))
     service = Principal(name=service_of(contract.domain), roles=("service",))
@@ -120,7 +122,8 @@ def _schemas(contracts: Mapping[str, Contract]) -> dict[str, dict[str, str]]:
 
 def _versions(sections: list[Section], settings: Settings) -> Iterator[Finding]:
     """Contracts against what is published: a change must raise the version as far as it demands."""
-    for product in (product for section in sections for product in section.products):
+    ours = (product for section in sections for product in section.products if not product.contract.external)
+    for product in ours:
         try:
             current = open_storage(product, settings).current()
         except MeshError as error:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from mesh_defs.catalog.health import Health, health_of
-from mesh_defs.errors import NotFoundError, nearest
+from mesh_defs.catalog.health import Health, product_health
+from mesh_defs.errors import MeshError, NotFoundError, nearest
+from mesh_defs.model.contract import Contract
 from mesh_defs.model.mesh import DataProduct, Mesh
 from mesh_defs.policy.governance import row_key
-from mesh_defs.query.mesh import open_storage
+from mesh_defs.query.mesh import open_storage, served_from, server_in
 from mesh_defs.settings import Settings
 from quality_checks import check_names
 
@@ -18,17 +19,14 @@ def product_rows(mesh: Mesh, settings: Settings, *, domain: str | None = None) -
     if domain is not None and domain not in mesh.domains:
         raise NotFoundError(f"no domain '{domain}'", fix=nearest(domain, mesh.domains))
     chosen = [p for p in mesh.products.values() if domain in (None, p.contract.domain)]
-    return [
-        _row(product, health_of(product, open_storage(product, settings), now=datetime.now(UTC)), settings)
-        for product in chosen
-    ]
+    return [_row(product, product_health(product, settings, now=datetime.now(UTC)), settings) for product in chosen]
 
 
 def product_page(mesh: Mesh, settings: Settings, name: str) -> dict[str, Any]:
     """Everything a person asks of one product. Raises NotFoundError with the nearest name."""
     product = find_product(mesh, name)
     contract, domain = product.contract, mesh.domains[product.contract.domain]
-    health = health_of(product, open_storage(product, settings), now=datetime.now(UTC))
+    health = product_health(product, settings, now=datetime.now(UTC))
     outcomes = {check["name"]: check["passed"] for check in health.checks}
     return {
         **_row(product, health, settings),
@@ -37,6 +35,7 @@ def product_page(mesh: Mesh, settings: Settings, name: str) -> dict[str, Any]:
         "organisation": domain.organisation,
         "status": contract.status,
         "row_key": list(row_key(contract)),
+        **_whereabouts(product, settings),
         "freshness_hours_max": contract.service_level.freshness_hours_max,
         "schedule": contract.service_level.schedule,
         "purpose": contract.purpose,
@@ -55,10 +54,43 @@ def product_page(mesh: Mesh, settings: Settings, name: str) -> dict[str, Any]:
             for column in contract.columns
         ],
         "check_list": [
-            {"name": check, "type": expectation.type, "severity": expectation.severity, "passed": outcomes.get(check)}
-            for check, expectation in zip(check_names(contract.expectations), contract.expectations, strict=True)
+            *_seen_checks(product, health),
+            *(
+                {"name": check, "type": rule.type, "severity": rule.severity, "passed": outcomes.get(check)}
+                for check, rule in zip(check_names(contract.expectations), contract.expectations, strict=True)
+            ),
         ],
     }
+
+
+def _whereabouts(product: DataProduct, settings: Settings) -> dict[str, Any]:
+    """Where it is served from, where its contract would have it, and which partitions it has. Nothing for trouble."""
+    try:
+        served, wanted = served_from(product.contract, settings), server_in(product.contract, settings.environment)
+        cut = product.contract.partitioning
+        version = open_storage(product, settings).current() if cut else None
+    except MeshError:
+        return {"place": None, "move_to": None, "way_back": None, "partitions": None}
+    held = {part.partition for part in version.parts} if version else set()
+    known = cut.keys(datetime.now(UTC)) if cut else ()
+    return {
+        "place": f"{served.server.kind}: {served.server.place}",
+        "move_to": f"{wanted.kind}: {wanted.place}" if wanted != served.server else None,
+        "way_back": f"{served.previous.kind}: {served.previous.place}" if served.previous else None,
+        "partitions": {"column": cut.column, "made": len(held), "missing": [key for key in known if key not in held]}
+        if cut
+        else None,
+    }
+
+
+def _seen_checks(product: DataProduct, health: Health) -> list[dict[str, Any]]:
+    """What observing an external product checks besides its contract's rules: its columns, how fresh it is."""
+    own = set(check_names(product.contract.expectations))
+    seen = (check for check in health.checks if product.contract.external and check["name"] not in own)
+    return [
+        {"name": each["name"], "type": "observed", "severity": each["severity"], "passed": each["passed"]}
+        for each in seen
+    ]
 
 
 def lineage_tree(mesh: Mesh, name: str, *, depth: int) -> dict[str, Any]:
@@ -95,21 +127,27 @@ def _tree(
     ]
 
 
+def _storage(contract: Contract, settings: Settings) -> str | None:
+    try:
+        return served_from(contract, settings).server.kind
+    except MeshError:
+        return None
+
+
 def _row(product: DataProduct, health: Health, settings: Settings) -> dict[str, Any]:
     contract = product.contract
-    server = next((s for s in contract.servers if s.environment == settings.environment), None)
     return {
         "domain": contract.domain,
         "name": contract.product,
         "owner": contract.owner,
         "granularity": contract.granularity,
-        "storage": server.kind if server else None,
+        "storage": _storage(contract, settings),
         "contract_version": contract.version,
         "version": health.version,
         "rows": health.rows,
         "bytes": health.bytes,
         "checks": {
-            "promised": len(contract.expectations),
+            "promised": max(len(contract.expectations), len(health.checks)),
             "passed": health.checks_passed,
             "failed": len(health.checks) - health.checks_passed,
         },
@@ -118,4 +156,6 @@ def _row(product: DataProduct, health: Health, settings: Settings) -> dict[str, 
         "refused": health.refused,
         "trouble": health.trouble,
         "made_with": product.made_with,
+        "external": contract.external,
+        "observed_at": health.observed_at,
     }

@@ -61,9 +61,9 @@ def with_hash(section: Section) -> Section:
 
 
 def _products(definitions: dg.Definitions) -> Iterator[DataProduct]:
-    """From the location that makes an asset, never from a stub: only materializable assets carry a declaration."""
+    """From the location that makes an asset, never from a stub: only what is materialized or observed declares."""
     graph = definitions.resolve_asset_graph()
-    for key in sorted(graph.materializable_asset_keys):
+    for key in sorted(graph.materializable_asset_keys | graph.observable_asset_keys):
         declared = graph.get(key).metadata.get(_PRODUCT_KEY)
         if declared is not None:
             yield parse_product(declared.value if isinstance(declared, dg.JsonMetadataValue) else declared)

@@ -33,7 +33,7 @@ def products(domain: str | None, as_json: bool) -> None:
                 row["name"],
                 row["owner"],
                 row["granularity"],
-                row["storage"],
+                f"{row['storage']}{' (external)' if row['external'] else ''}",
                 row["contract_version"],
                 row["rows"],
                 size(row["bytes"]),
@@ -68,10 +68,17 @@ def show(product: str, as_json: bool) -> None:
             "one row is one": tuple(page["row_key"]),
             "status": page["status"],
             "lies in": f"{page['storage']} of {page['domain']} ({page['organisation']})",
+            "moves to": page["move_to"] and f"{page['move_to']} with `mesh renovate {page['name']}`",
+            "way back": page["way_back"] and f"{page['way_back']}, with `mesh renovate {page['name']} --back`",
+            "partitions": _partitions(page["partitions"]),
             "version": page["version"],
             "rows": page["rows"],
             "size": size(page["bytes"]),
             "published": age(page["published_at"]),
+            "observed": age(page["observed_at"]) if page["external"] else None,
+            "external": "outside write-audit-publish: what another system writes is checked when observed"
+            if page["external"]
+            else None,
             "freshness": f"{page['freshness']} (promised: {page['freshness_hours_max'] or '–'} h)",
             "made from": tuple(page["inputs"]),
             "read by": tuple(page["consumers"]),
@@ -108,6 +115,13 @@ def lineage(product: str, depth: int, as_json: bool) -> None:
     for direction, title in (("upstream", "made from"), ("downstream", "read by")):
         sys.stdout.write(f"{tree['name']}  {title}{'' if tree[direction] else ' nothing in the mesh'}\n")
         _branches(tree[direction], "")
+
+
+def _partitions(cut: dict[str, Any] | None) -> str | None:
+    if cut is None:
+        return None
+    missing = ", ".join(cut["missing"][:5]) + (", …" if len(cut["missing"]) > 5 else "")
+    return f"{cut['made']} by {cut['column']}" + (f"; missing: {missing}" if missing else "")
 
 
 def _branches(nodes: list[dict[str, Any]], indent: str) -> None:

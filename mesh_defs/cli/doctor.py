@@ -5,11 +5,13 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 
 import click
 
+from mesh_defs.cli import doctor_running, doctor_stores
+from mesh_defs.cli.examined import Examined
 from mesh_defs.cli.main import FINDINGS
 from mesh_defs.cli.render import print_json
 from mesh_defs.errors import MeshError
@@ -18,19 +20,10 @@ from mesh_defs.settings import Settings, load_settings
 DISK_BYTES_MIN = 2_000_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """One thing that was looked at. `fix` is empty when it is well."""
-
-    name: str
-    found: str
-    fix: str = ""
-
-
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def doctor(as_json: bool) -> None:
-    """Look at Python, packages, state, catalog and ledger. Exits 1 when something needs mending."""
+    """Look at this machine, and at the stores and processes that it can reach. Exits 1 when something needs mending."""
     examined = list(_examine())
     if as_json:
         print_json([{"name": e.name, "found": e.found, "ok": not e.fix, "fix": e.fix} for e in examined])
@@ -52,12 +45,28 @@ def _examine() -> Iterator[Examined]:
         yield Examined(name="mesh", found=error.what, fix=error.fix)
         return
     yield Examined(name="mesh", found=str(settings.root))
-    checks: tuple[Callable[[Settings], Examined], ...] = (_state, _disk, _catalog, _ledger, _instance)
-    for check in checks:
-        try:
-            yield check(settings)
-        except MeshError as error:
-            yield Examined(name=check.__name__.strip("_"), found=error.what, fix=error.fix or "see the message")
+    one: tuple[Callable[[Settings], Examined], ...] = (_state, _disk, _catalog, _ledger)
+    declared = (doctor_stores.retention, doctor_stores.stores, doctor_stores.clocks)
+    machine = (doctor_stores.locks, doctor_stores.secrets, doctor_running.interpreters)
+    dagster = (doctor_running.instance, doctor_running.running)
+    for check in (*map(_alone, one), *machine, *(declared if settings.snapshot_file.exists() else ()), *dagster):
+        yield from _safely(check, settings)
+
+
+def _alone(check: Callable[[Settings], Examined]) -> Callable[[Settings], Iterator[Examined]]:
+    @wraps(check)
+    def checks(settings: Settings) -> Iterator[Examined]:
+        yield check(settings)
+
+    return checks
+
+
+def _safely(checks: Callable[[Settings], Iterator[Examined]], settings: Settings) -> Iterator[Examined]:
+    """One thing that cannot be looked at hides no other."""
+    try:
+        yield from checks(settings)
+    except MeshError as error:
+        yield Examined(name=checks.__name__.strip("_"), found=error.what, fix=error.fix or "see the message")
 
 
 def _python() -> Examined:
@@ -80,9 +89,9 @@ def _demo_data(name: str) -> Examined:
 def _duckdb() -> Examined:
     import duckdb
 
-    from mesh_defs.engine.extensions import extension_file
+    from mesh_defs.storage.extensions import extension_file
 
-    found = [name for name in ("httpfs",) if extension_file(name)]
+    found = [name for name in ("httpfs", "postgres", "delta") if extension_file(name)]
     told = f"{duckdb.__version__}, extensions from wheels: {', '.join(found) or 'none'}"
     return Examined(name="duckdb", found=told, fix="" if duckdb.__version__ == "1.5.5" else "install duckdb==1.5.5")
 
@@ -123,9 +132,3 @@ def _ledger(settings: Settings) -> Examined:
     return Examined(
         name="ledger", found=told, fix="" if broken is None else "somebody changed it: keep it, and find out who"
     )
-
-
-def _instance(settings: Settings) -> Examined:
-    there = (settings.dagster_home / "dagster.yaml").exists()
-    told = str(settings.dagster_home) if there else "not made yet"
-    return Examined(name="dagster instance", found=told, fix="" if there else "run `make demo` or `make dev`")

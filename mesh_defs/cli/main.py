@@ -17,8 +17,16 @@ _COMMANDS: Mapping[str, str] = {
     "query": "query",
     "refresh": "refresh",
     "new": "new",
+    "renovate": "upkeep",
+    "erase": "upkeep",
+    "inventory": "inventory",
+    "draft": "draft",
     "validate": "validate",
     "diff": "validate",
+    "up": "up",
+    "code-server": "code_server",
+    "interpreter": "code_server",
+    "postgres": "postgres",
     "doctor": "doctor",
     "completion": "completion",
 }
@@ -34,7 +42,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"mesh_defs.cli.{_COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

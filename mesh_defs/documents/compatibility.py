@@ -94,7 +94,8 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
         stricter = _RANKS[new.classification] > _RANKS[old.classification]
         what = f"column {name}: classification {old.classification} became {new.classification}"
         yield Change(level="major" if stricter else "minor", what=what)
-    if (old.description, old.logical_type, old.sources) != (new.description, new.logical_type, new.sources):
+    words = (old.description, old.logical_type, old.sources, old.physical_name)
+    if words != (new.description, new.logical_type, new.sources, new.physical_name):
         yield Change(level="patch", what=f"column {name}: described otherwise")
 
 
@@ -195,11 +196,23 @@ def _promises(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _texts(old: Contract, new: Contract) -> Iterator[Change]:
-    for field in ("description", "owner", "purpose", "republishes", "tags", "servers", "id"):
+    for field in (
+        "description",
+        "owner",
+        "purpose",
+        "republishes",
+        "tags",
+        "servers",
+        "id",
+        "partitioning",
+        "external",
+    ):
         if getattr(old, field) != getattr(new, field):
             yield Change(level="patch", what=f"{field} changed")
     if old.service_level.schedule != new.service_level.schedule:
         yield Change(level="patch", what="schedule changed")
+    if old.service_level.retention_seconds != new.service_level.retention_seconds:
+        yield Change(level="patch", what="retention changed")
 
 
 def _hours(hours: float | None) -> str:

@@ -1,7 +1,8 @@
 """ODCS v3.1 contracts → `Contract` (https://bitol-io.github.io/open-data-contract-standard/).
 
-What ODCS has no field for stands in customProperties: `granularity`, `grain`, `purpose`, `republishes` of the contract
-and `identifies` of a property. What a contract asks for and the platform does not do yet is refused, never ignored.
+What ODCS has no field for stands in customProperties: `granularity`, `grain`, `purpose`, `republishes`, `partitions`
+of the contract and `identifies` of a property. What a contract asks for and the platform does not do yet is refused,
+never ignored.
 """
 
 import re
@@ -12,9 +13,10 @@ from typing import Any, get_args
 
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, Team
 
-from mesh_defs.documents import granularity, odcs_columns, odcs_levels, odcs_quality, odcs_servers
+from mesh_defs.documents import granularity, odcs_columns, odcs_levels, odcs_partitions, odcs_quality, odcs_servers
 from mesh_defs.documents.complaints import Complaints
 from mesh_defs.documents.odcs_extensions import OF_CONTRACT, extensions
+from mesh_defs.documents.odcs_external import external_servers
 from mesh_defs.documents.reading import Field, read_document
 from mesh_defs.documents.structure import build_sound_part
 from mesh_defs.errors import nearest
@@ -37,9 +39,10 @@ def read_contract(path: Path, standards: Standards, *, root: Path) -> Contract:
     declared, wrong = build_sound_part(OpenDataContractStandard, document)
     _require_kind(declared, wrong)
     product = _product(declared, wrong)
-    schema = _schema(declared, wrong)
-    columns = odcs_columns.columns(schema, wrong)
     custom = extensions(declared.customProperties, OF_CONTRACT, _CUSTOM, wrong)
+    external = _external(custom, wrong)
+    schema = _schema(declared, wrong, external)
+    columns = odcs_columns.columns(schema, wrong, external=external)
     grain = _grain(custom.get("grain"), columns, wrong)
     contract = Contract(
         product=product,
@@ -51,14 +54,26 @@ def read_contract(path: Path, standards: Standards, *, root: Path) -> Contract:
         granularity=_granularity(custom.get("granularity"), wrong),
         grain=grain,
         columns=columns,
-        servers=odcs_servers.servers(declared.servers or [], wrong),
+        servers=(
+            external_servers(declared.servers or [], schema, wrong)
+            if external
+            else odcs_servers.servers(declared.servers or [], wrong)
+        ),
         expectations=odcs_quality.expectations(schema, columns, wrong, grain=grain),
-        service_level=odcs_levels.service_level(declared.slaProperties or [], wrong),
+        service_level=odcs_levels.service_level(
+            declared.slaProperties or [], wrong, seconds_min=standards.query_seconds_max
+        ),
         purpose=_purpose(custom.get("purpose"), standards, wrong),
         republishes=_argument(custom.get("republishes"), wrong),
+        partitioning=odcs_partitions.partitioning(schema, columns, custom.get("partitions"), wrong),
+        external=external,
         tags=_tags(declared.tags or [], wrong),
         file=document.file,
     )
+    if external and contract.partitioning:
+        wrong.add(
+            ("schema", 0, "properties"), "partitioned, though another system writes it", "leave `partitioned` out"
+        )
     granularity.require_key(contract, wrong)
     wrong.raise_if_any()
     return contract
@@ -80,7 +95,7 @@ def _product(declared: OpenDataContractStandard, wrong: Complaints) -> str:
     return f"{declared.domain}.{declared.dataProduct}"
 
 
-def _schema(declared: OpenDataContractStandard, wrong: Complaints) -> SchemaObject:
+def _schema(declared: OpenDataContractStandard, wrong: Complaints, external: bool) -> SchemaObject:
     objects = declared.schema_ or []
     if len(objects) != 1:
         found = f"found {len(objects)} objects" if objects else "missing"
@@ -90,7 +105,7 @@ def _schema(declared: OpenDataContractStandard, wrong: Complaints) -> SchemaObje
     schema, at = objects[0], ("schema", 0)
     if schema.name != declared.dataProduct and not wrong.concern(("dataProduct",)):
         wrong.add((*at, "name"), _found(schema.name), f"write `name: {declared.dataProduct}`")
-    if schema.physicalName not in (None, schema.name):
+    if schema.physicalName not in (None, schema.name) and not external:
         fix = "leave it out: where a product is stored, say `servers`"
         wrong.add((*at, "physicalName"), _found(schema.physicalName), fix)
     if schema.relationships:
@@ -141,6 +156,15 @@ def _granularity(value: object, wrong: Complaints) -> Granularity:
         fix = f"write one of: {', '.join(known)}" if value is None else nearest(str(value), known)
         wrong.add((*_CUSTOM, "granularity"), _found(value), fix)
     return next((each for each in known if each == value), "aggregate")
+
+
+def _external(custom: Mapping[str, Any], wrong: Complaints) -> bool:
+    value = custom.get("external", False)
+    if not isinstance(value, bool):
+        wrong.add((*_CUSTOM, "external"), _found(value), "write `value: true`: another system writes the product")
+    if value and "partitions" in custom:
+        wrong.add((*_CUSTOM, "partitions"), "given for an external product", "leave it out: it is read whole")
+    return value is True
 
 
 def _grain(declared: object, columns: Sequence[Column], wrong: Complaints) -> tuple[str, ...]:

@@ -35,18 +35,17 @@ _NOT_YET = {
     "items": "write the nested type in physicalType, e.g. VARCHAR[]",
     "map": "write the nested type in physicalType, e.g. MAP(VARCHAR, BIGINT)",
     "enum": "write a quality rule of type expect_column_values_to_be_in_set",
-    "partitioned": "leave it out: a product is published whole",
     "relationships": "leave it out: keys are found by `identifies`",
     "encryptedName": "leave it out, or promise a second column",
 }
 
 
-def columns(schema: SchemaObject, wrong: Complaints) -> tuple[Column, ...]:
-    """Read the columns, in the contract's order."""
+def columns(schema: SchemaObject, wrong: Complaints, *, external: bool = False) -> tuple[Column, ...]:
+    """Read the columns, in the contract's order. `external`: another system named them."""
     properties = schema.properties or []
     if not properties:
         wrong.add(_PROPERTIES, "no columns", "list the columns that the product promises")
-    found = tuple(_column(each, (*_PROPERTIES, index), wrong) for index, each in enumerate(properties))
+    found = tuple(_column(each, (*_PROPERTIES, index), wrong, external) for index, each in enumerate(properties))
     seen: set[str] = set()
     for index, column in enumerate(found):
         if column.name and column.name in seen:
@@ -71,12 +70,20 @@ def unsure_columns(schema: SchemaObject, wrong: Complaints) -> frozenset[str]:
     )
 
 
-def _column(declared: SchemaProperty, at: Field, wrong: Complaints) -> Column:
+def logical_type(type_: str) -> tuple[str, bool] | None:
+    """Return ODCS's logical type of a DuckDB type, and whether it says all of it; None when none fits."""
+    for logical, (usual, allowed) in _TYPES.items():
+        if re.fullmatch(allowed, type_):
+            return logical, type_ == usual
+    return None
+
+
+def _column(declared: SchemaProperty, at: Field, wrong: Complaints, external: bool) -> Column:
     name = declared.name or ""
     if not is_name(name):
         found = f"found {declared.name!r}" if name else "missing"
         wrong.add((*at, "name"), found, "write lower case letters, digits and _, a letter first, 63 at most")
-    if declared.physicalName not in (None, name):
+    if declared.physicalName not in (None, name) and not external:
         fix = "leave it out: a column is stored under its name"
         wrong.add((*at, "physicalName"), f"found {declared.physicalName!r}", fix)
     for field, fix in _NOT_YET.items():
@@ -94,6 +101,7 @@ def _column(declared: SchemaProperty, at: Field, wrong: Complaints) -> Column:
         classification=_classification(declared.classification, (*at, "classification"), wrong),
         identifies=_identifies(custom.get("identifies"), (*at, "customProperties", "identifies"), wrong),
         sources=_sources(declared.transformSourceObjects or [], (*at, "transformSourceObjects"), wrong),
+        physical_name=declared.physicalName if declared.physicalName != name else None,
     )
 
 

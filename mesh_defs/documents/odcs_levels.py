@@ -1,4 +1,7 @@
-"""slaProperties: how fresh a product is kept, and when it is refreshed. Other levels of ODCS are words to readers."""
+"""slaProperties: how fresh a product is kept, when it is refreshed, how long replaced versions stay.
+
+Other levels of ODCS are words to readers.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +23,6 @@ _TOLD = (
     "errorRate",
     "frequency",
     "generalAvailability",
-    "retention",
     "throughput",
     "timeOfAvailability",
     "timeToDetect",
@@ -44,26 +46,39 @@ _CRON: tuple[tuple[int, int, Mapping[str, int]], ...] = (
 )
 
 
-def service_level(declared: Sequence[ServiceLevelAgreementProperty], wrong: Complaints) -> ServiceLevel:
-    """Read the levels; a second freshness or schedule is refused, as is a level that ODCS does not know."""
+def service_level(
+    declared: Sequence[ServiceLevelAgreementProperty], wrong: Complaints, *, seconds_min: float
+) -> ServiceLevel:
+    """Read the levels; a second one of a kind is refused, as is a level that ODCS does not know.
+
+    `seconds_min` is what a retention must exceed: the longest query may be reading the version.
+    """
     freshness: list[float | None] = []
+    retention: list[float | None] = []
     schedules: list[str] = []
     for index, promise in enumerate(declared):
         at: Field = ("slaProperties", index)
         if promise.property in _FRESHNESS:
             freshness.append(_hours(promise.value, promise.unit, at, wrong))
+        elif promise.property == "retention":
+            retention.append(_hours(promise.value, promise.unit, at, wrong))
+            if retention[-1] and retention[-1] * 3600 <= seconds_min:
+                fix = f"keep old versions longer than the longest query ({seconds_min:g} s)"
+                wrong.add((*at, "value"), f"found {promise.value:g} {promise.unit}", fix)
         elif promise.property not in _TOLD:
             found = f"found {promise.property!r}" if promise.property else "missing"
-            wrong.add((*at, "property"), found, nearest(promise.property or "", (*_FRESHNESS, *_TOLD)))
+            wrong.add((*at, "property"), found, nearest(promise.property or "", (*_FRESHNESS, "retention", *_TOLD)))
         if promise.schedule is not None:
             schedules.append(promise.schedule)
             if promise.scheduler != "cron" or not _is_cron(promise.schedule):
                 fix = 'write five fields of cron: `scheduler: cron, schedule: "0 5 * * *"`'
                 wrong.add((*at, "schedule"), f"found {promise.schedule!r}", fix)
-        if len(freshness) > 1 or len(schedules) > 1:
-            wrong.add(at, "a second freshness or schedule", "keep one of each")
+        if max(len(freshness), len(schedules), len(retention)) > 1:
+            wrong.add(at, "a second freshness, schedule or retention", "keep one of each")
     return ServiceLevel(
-        freshness_hours_max=freshness[0] if freshness else None, schedule=schedules[0] if schedules else None
+        freshness_hours_max=freshness[0] if freshness else None,
+        schedule=schedules[0] if schedules else None,
+        retention_seconds=retention[0] * 3600 if retention and retention[0] else None,
     )
 
 

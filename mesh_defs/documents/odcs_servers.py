@@ -10,8 +10,31 @@ from mesh_defs.errors import nearest
 from mesh_defs.model.contract import Server, StorageKind
 
 # ODCS server type -> (storage, the field that names the place)
-_KINDS: dict[str, tuple[StorageKind, str]] = {"local": ("parquet", "path"), "duckdb": ("duckdb", "database")}
-_PLACE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+_KINDS: dict[str, tuple[StorageKind, str]] = {
+    "local": ("parquet", "path"),
+    "duckdb": ("duckdb", "database"),
+    "postgres": ("postgres", "schema_"),
+    "s3": ("s3", "location"),
+}
+_FOLDER = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+# What `place` looks like for each storage, and how to write it.
+_PLACES: dict[StorageKind, tuple[re.Pattern[str], str]] = {
+    "parquet": (
+        _FOLDER,
+        "write a folder relative to the domain's storage root, without ..: letters, digits, _, - and /",
+    ),
+    "duckdb": (
+        _FOLDER,
+        "write a folder relative to the domain's storage root, without ..: letters, digits, _, - and /",
+    ),
+    "postgres": (re.compile(r"[a-z][a-z0-9_]{0,62}"), "write a schema of its own: lower case letters, digits and _"),
+    "s3": (
+        re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.\.?(/|$))[A-Za-z0-9_=.-]+)+"),
+        "write s3://bucket/prefix",
+    ),
+}
+# How a server is reached differs between processes and holds secrets: the environment says it (see settings.py).
+_REACHED = ("host", "port", "endpointUrl")
 
 
 def servers(declared: Sequence[DeclaredServer], wrong: Complaints) -> tuple[Server, ...]:
@@ -35,12 +58,14 @@ def _server(declared: DeclaredServer, environment: str, index: int, wrong: Compl
         wrong.add((*at, "type"), found, nearest(declared.type or "", _KINDS))
         return None
     kind, field = _KINDS[declared.type]
-    if kind == "parquet" and declared.format != "parquet":
+    if kind in ("parquet", "s3") and declared.format != "parquet":
         found = f"found {declared.format!r}" if declared.format else "missing"
         wrong.add((*at, "format"), found, "write `format: parquet`")
-    place = getattr(declared, field)
-    if not place or not _PLACE.fullmatch(place):
-        fix = "write a folder relative to the domain's storage root, without ..: letters, digits, _, - and /"
-        wrong.add((*at, field), f"found {place!r}" if place else "missing", fix)
+    for name in _REACHED:
+        if getattr(declared, name) is not None:
+            wrong.add((*at, name), "does not belong here", "set MESH_<DOMAIN>_POSTGRES or MESH_<DOMAIN>_S3 instead")
+    place, (form, fix) = getattr(declared, field), _PLACES[kind]
+    if not place or not form.fullmatch(place):
+        wrong.add((*at, field.rstrip("_")), f"found {place!r}" if place else "missing", fix)
         return None
     return Server(environment=environment, kind=kind, place=place)

@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,14 @@ _OPTIONS = ("attribute", "location_name", "working_directory", "executable_path"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A code location: its name, the file that holds its Definitions, and the folder around it."""
+    """A code location: its name, the file that holds its Definitions, and the folder around it.
+
+    `executable` is the Python that runs it, when it is not the platform's own.
+    """
 
     name: str
     file: Path
+    executable: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -41,8 +47,9 @@ class Location:
         Cheap, and changes when they do.
         """
         digest = hashlib.sha256()
-        for file in (root / "mesh.yaml", *sorted(self.folder.rglob("*"))):
+        for file in (root / "mesh.yaml", *sorted(_files(self.folder))):
             digest.update(_trace(file))
+        digest.update(str(self.executable or "").encode(errors="surrogateescape"))
         return digest.hexdigest()
 
 
@@ -93,7 +100,9 @@ def _location(entry: Any, at: Field, root: Path, wrong: Complaints) -> Location 
     file = root / told[target] if kind == "python_file" else _module_file(told[target], root, told)
     default = file.name if kind == "python_file" else told[target]
     attribute = f":{told['attribute']}" if "attribute" in told else ""
-    return Location(name=told.get("location_name") or default + attribute, file=file.resolve())
+    # Not resolved: a virtual environment's python is a link to the one that it was made from.
+    own = (root / Path(told["executable_path"]).expanduser()).absolute() if told.get("executable_path") else None
+    return Location(name=told.get("location_name") or default + attribute, file=file.resolve(), executable=own)
 
 
 def _module_file(module: str, root: Path, told: dict[str, str]) -> Path:
@@ -106,6 +115,15 @@ def _module_file(module: str, root: Path, told: dict[str, str]) -> Path:
     candidates = [folder.joinpath(top, *rest) for folder in folders]
     files = [file for each in candidates for file in (each.with_suffix(".py"), each / "__init__.py")]
     return next((file for file in files if file.is_file()), files[0])
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """A virtual environment that a domain keeps in its folder is none of its files: tens of thousands, and no declaration."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [
+            each for each in folders if each != "__pycache__" and not Path(parent, each, "pyvenv.cfg").exists()
+        ]
+        yield from (Path(parent, name) for name in files)
 
 
 def _trace(file: Path) -> bytes:

@@ -1,7 +1,7 @@
 """The embedded engine: runs governed SQL on a DuckDB that can open the pinned files and nothing else."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,10 @@ import pyarrow as pa
 
 from mesh_defs.errors import EngineError, QueryRejectedError
 from mesh_defs.model.names import literal, quoted
+from mesh_defs.model.place import Access
 from mesh_defs.model.query import GovernedSQL
+from mesh_defs.model.version import Pin
+from mesh_defs.storage.failures import told
 from mesh_defs.storage.open import allowed_paths, attach
 
 BATCH_ROWS = 65_536
@@ -26,10 +29,14 @@ _CONFIG: Mapping[str, Any] = {
 
 
 class DuckDBEngine:
-    """Runs one query per connection. `spill` is where a query that outgrows its memory writes."""
+    """Runs one query per connection. `spill` is where a query that outgrows its memory writes; `access_of` tells how
+    the stores of a pin are reached."""
 
-    def __init__(self, *, spill: Path, seconds_max: float, memory_bytes_max: int) -> None:
+    def __init__(
+        self, *, spill: Path, seconds_max: float, memory_bytes_max: int, access_of: Callable[[Pin], Access]
+    ) -> None:
         self._spill, self._seconds, self._memory = spill, seconds_max, memory_bytes_max
+        self._access_of = access_of
 
     def run(self, governed: GovernedSQL, parameters: Mapping[str, Any]) -> "Running":
         """Start a governed query. Raises QueryRejectedError when it does not bind, EngineError when it fails."""
@@ -38,8 +45,9 @@ class DuckDBEngine:
         try:
             for pin in governed.pins:
                 columns = ", ".join(quoted(name) for name in pin.columns)
-                relation = attach(connection, pin)
-                connection.execute(f"CREATE VIEW {quoted(pin.relation)} AS SELECT {columns} FROM {relation}")
+                relation = attach(connection, pin, self._access_of(pin), seconds_max=self._seconds)
+                with told(f"version {pin.version} of {pin.product} cannot be opened", pin.locations[0]):
+                    connection.execute(f"CREATE VIEW {quoted(pin.relation)} AS SELECT {columns} FROM {relation}")
             _lock(connection, [path for pin in governed.pins for path in allowed_paths(pin)])
             return Running(connection, governed.text, dict(parameters), self._seconds)
         except BaseException:
@@ -103,6 +111,9 @@ class Running:
             return EngineError(f"stopped after {self._seconds:g} s", fix="narrow the query, or raise query.seconds_max")
         if isinstance(error, duckdb.OutOfMemoryException):
             return EngineError("out of memory", fix="aggregate or narrow more, or raise query.memory_bytes_max")
+        if isinstance(error, duckdb.HTTPException):
+            what = f"a product's storage did not answer as it should (HTTP {getattr(error, 'status_code', '?')})"
+            return EngineError(what, fix="ask again; if it stays so, tell the product's owner")
         mend = "a value did not fit a cast or a function: use TRY_CAST, or filter such rows out"
         return EngineError(f"the engine failed ({type(error).__name__})", fix=mend)
 

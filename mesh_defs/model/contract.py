@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mesh_defs.model.partition import Partitioning
 from quality_checks import Expectation
 
 Granularity = Literal["event", "audience", "creative", "aggregate"]
 Classification = Literal["public", "internal", "confidential", "restricted"]
 Identifies = Literal["event", "event_time", "person", "creative_file"]
 Status = Literal["proposed", "draft", "active", "deprecated", "retired"]
-StorageKind = Literal["parquet", "duckdb"]
+# Storages that products of the mesh are published to; a source that others write may be a Delta table as well.
+StorageKind = Literal["parquet", "duckdb", "postgres", "s3"]
+SourceKind = StorageKind | Literal["delta"]
 
 # The finest class first: a product that identifies events and persons is an event product.
 FINEST_FIRST: tuple[Granularity, ...] = ("event", "audience", "creative", "aggregate")
@@ -18,7 +21,10 @@ FINEST_FIRST: tuple[Granularity, ...] = ("event", "audience", "creative", "aggre
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A promised column. `type` is a DuckDB type; `identifies` says which of the mesh's keys it carries."""
+    """A promised column. `type` is a DuckDB type; `identifies` says which of the mesh's keys it carries.
+
+    `physical_name` is what the writer of an external product calls it, where that is another name.
+    """
 
     name: str
     logical_type: str
@@ -30,28 +36,36 @@ class Column:
     classification: Classification = "internal"
     identifies: Identifies | None = None
     sources: tuple[str, ...] = ()
+    physical_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a product lives in one environment. `place` is relative to its domain's storage root."""
+    """Where a product lives in one environment.
+
+    `place` is a folder or file relative to its domain's storage root, a Postgres schema, or an `s3://bucket/prefix`.
+    `table` names the table of an external product, where its place holds several.
+    """
 
     environment: str
-    kind: StorageKind
+    kind: SourceKind
     place: str
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLevel:
-    """How fresh the product is kept (hours since its last publication), and the cron that refreshes it."""
+    """How fresh the product is kept (hours since its last publication), the cron that refreshes it, and how long a
+    replaced version is kept (None: as mesh.yaml says)."""
 
     freshness_hours_max: float | None = None
     schedule: str | None = None
+    retention_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """One product, described once. `file` is where it was read, for messages."""
+    """One product, described once. `external`: another system writes it. `file` is where it was read, for messages."""
 
     product: str
     id: str
@@ -67,6 +81,8 @@ class Contract:
     service_level: ServiceLevel = ServiceLevel()
     purpose: str | None = None
     republishes: str | None = None
+    partitioning: Partitioning | None = None
+    external: bool = False
     tags: Mapping[str, str]
     file: str = ""
 

@@ -30,7 +30,7 @@ class DataProduct:
 
     contract: Contract
     inputs: tuple[str, ...]
-    made_with: Literal["sql", "python"]
+    made_with: Literal["sql", "python", "external"]
     code_version: str
     location: str
     storage: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mesh_defs.model.contract import StorageKind
+from mesh_defs.model.contract import SourceKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +58,24 @@ class Version:
         """Bytes of all parts, as stored."""
         return sum(part.bytes for part in self.parts)
 
+    @property
+    def data_version(self) -> str:
+        """Changes when what consumers read does, as far as the publisher can tell: a rerun of the same is no news."""
+        if any(part.partition is not None for part in self.parts):
+            return self.id  # the stamp tells of the last partition only
+        return str(self.stamp.get("data_version", self.id))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """One product at one version, as a query reads it. `locations` are what an engine opens, read-only."""
+    """One product at one version, as a query reads it. `locations` are what an engine opens, read-only, without secrets.
+
+    `scan` is the SELECT that reads an external product, once its locations are attached; None for products of the mesh.
+    """
 
     product: str
     version: str
-    kind: StorageKind
+    kind: SourceKind
     locations: tuple[str, ...]
     columns: Mapping[str, str]
     rows: int
@@ -73,6 +83,7 @@ class Pin:
     published_at: datetime
     data_version: str = ""
     recovered: str | None = None
+    scan: str | None = None
 
     @property
     def relation(self) -> str:

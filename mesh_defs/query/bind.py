@@ -49,7 +49,7 @@ def _pin(product: DataProduct, platform: Platform) -> Pin:
     if version is None:
         what = f"{product.name} has no published version yet"
         raise StorageError(what, fix=f"run `mesh refresh --select {product.name} --in-process`")
-    return replace(storage.pin(product.name, version), data_version=version.stamp.get("data_version", version.id))
+    return replace(storage.pin(product.name, version), data_version=version.data_version)
 
 
 def _require_fresh_rules(name: str, platform: Platform) -> None:

@@ -1,6 +1,5 @@
 """Opens the mesh's declarations and storages: all that reading the catalog needs, and no engine, ledger or Dagster."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +10,11 @@ from mesh_defs.documents.workspace import read_workspace
 from mesh_defs.errors import StorageError, UnreachableError
 from mesh_defs.model.contract import Contract, Server
 from mesh_defs.model.mesh import DataProduct, Mesh, Snapshot
+from mesh_defs.processes.apart import loading_environment
 from mesh_defs.settings import Settings
-from mesh_defs.storage.base import Storage
-from mesh_defs.storage.open import storage_at
+from mesh_defs.storage.base import Readable, Storage
+from mesh_defs.storage.open import readable_at, storage_at
+from mesh_defs.storage.places import Served, load_served
 
 
 def open_mesh(settings: Settings, *, build: bool = True) -> Mesh:
@@ -30,18 +31,34 @@ def open_mesh(settings: Settings, *, build: bool = True) -> Mesh:
 def build_snapshot(settings: Settings, *, everything: bool = False) -> None:
     """Compile what changed of the catalog, or all of it, in a subprocess: it alone pays for Dagster and the domains' imports."""
     command = [sys.executable, "-m", "mesh_defs.catalog.build", *(["--everything"] if everything else [])]
-    environ = {**os.environ, "MESH_ROOT": str(settings.root), "MESH_HOME": str(settings.home)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=loading_environment(settings), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UnreachableError(f"the catalog could not be built: {last}", fix="run `mesh validate`")
 
 
-def open_storage(product: DataProduct, settings: Settings) -> Storage:
-    """Open a product's storage where its contract puts it in this environment."""
-    contract = product.contract
-    server = server_in(contract, settings.environment)
-    return storage_at(server.kind, settings.storage_root(contract.domain, product.storage) / server.place)
+def open_storage(product: DataProduct, settings: Settings, *, write: bool = False) -> Storage:
+    """Open a product's storage where it is served from in this environment, to read it or to write it too."""
+    if product.contract.external:
+        what = f"{product.name} is external: it has no storage here"
+        raise StorageError(what, where=product.contract.file, fix="write it with the system that it belongs to")
+    access = settings.access(product.contract.domain, product.storage, write=write)
+    return storage_at(served_from(product.contract, settings).server, access)
+
+
+def open_readable(product: DataProduct, settings: Settings) -> Readable:
+    """Open what the door reads of a product, whoever writes it."""
+    access = settings.access(product.contract.domain, product.storage, write=False)
+    return readable_at(product.contract, served_from(product.contract, settings).server, access)
+
+
+def served_from(contract: Contract, settings: Settings) -> Served:
+    """Where a product is read from and written to: where it was published last, else where its contract puts it.
+
+    An external product is where its contract says: nobody moves it but its own system.
+    """
+    recorded = None if contract.external else load_served(settings.places_folder, contract.product)
+    return recorded or Served(server=server_in(contract, settings.environment))
 
 
 def server_in(contract: Contract, environment: str) -> Server:

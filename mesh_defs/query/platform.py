@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from mesh_defs.engine.duckdb import DuckDBEngine
 from mesh_defs.ledger import Ledger
 from mesh_defs.model.mesh import DataProduct, Mesh
-from mesh_defs.query.mesh import open_mesh, open_storage
+from mesh_defs.model.place import Access
+from mesh_defs.query.mesh import open_mesh, open_readable
 from mesh_defs.settings import Settings
-from mesh_defs.storage.base import Storage
+from mesh_defs.storage.base import Readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +23,9 @@ class Platform:
     engine: DuckDBEngine
     clock: Callable[[], datetime]
 
-    def storage_of(self, product: DataProduct) -> Storage:
-        """Open the product's storage for the environment of the settings."""
-        return open_storage(product, self.settings)
+    def storage_of(self, product: DataProduct) -> Readable:
+        """Open what is read of the product in the environment of the settings."""
+        return open_readable(product, self.settings)
 
 
 def open_platform(settings: Settings, *, build: bool = True) -> Platform:
@@ -35,8 +36,13 @@ def open_platform(settings: Settings, *, build: bool = True) -> Platform:
         spill=settings.home / "spill",
         seconds_max=standards.query_seconds_max,
         memory_bytes_max=standards.query_memory_bytes_max,
+        access_of=lambda pin: _access(mesh.products[pin.product], settings),
     )
     return Platform(settings=settings, mesh=mesh, ledger=Ledger(settings.ledger_url), engine=engine, clock=_now)
+
+
+def _access(product: DataProduct, settings: Settings) -> Access:
+    return settings.access(product.contract.domain, product.storage, write=False)
 
 
 def _now() -> datetime:

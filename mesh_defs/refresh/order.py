@@ -5,14 +5,19 @@ from dataclasses import dataclass
 
 from mesh_defs.errors import NotFoundError, nearest
 from mesh_defs.model.mesh import DataProduct
+from mesh_defs.model.partition import Partitioning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Products of one location that are ready together: all they need is done, or is in the group."""
+    """Products of one location that are ready together: all they need is done, or is in the group.
+
+    They are cut alike, so that one run of a partition, or one run of a whole, makes them all.
+    """
 
     location: str
     products: tuple[str, ...]
+    cut: Partitioning | None = None
 
 
 def ready_groups(
@@ -21,9 +26,13 @@ def ready_groups(
     """Return the groups that may run now, at most one per location. `blocked` is what must not be waited for: it failed."""
     groups = []
     for location in sorted({products[name].location for name in pending}):
-        members = _closure(products, location, set(pending), set(blocked))
-        if members:
-            groups.append(Group(location=location, products=tuple(sorted(members))))
+        here = [name for name in sorted(pending) if products[name].location == location]
+        cuts = {repr(cut): cut for name in here if (cut := products[name].contract.partitioning)}
+        for cut in (None, *cuts.values()):
+            members = _closure(products, location, set(pending), set(blocked), cut)
+            if members:
+                groups.append(Group(location=location, products=tuple(sorted(members)), cut=cut))
+                break
     return tuple(groups)
 
 
@@ -57,11 +66,14 @@ def selected(products: Mapping[str, DataProduct], selections: Collection[str]) -
     return tuple(name for name in products if name in names)
 
 
-def _closure(products: Mapping[str, DataProduct], location: str, pending: set[str], blocked: set[str]) -> set[str]:
+def _closure(
+    products: Mapping[str, DataProduct], location: str, pending: set[str], blocked: set[str], cut: Partitioning | None
+) -> set[str]:
     members: set[str] = set()
+    alike = {n for n in pending if products[n].location == location and products[n].contract.partitioning == cut}
     grown = True
     while grown:
-        waiting = {n for n in pending - members - blocked if products[n].location == location}
+        waiting = alike - members - blocked
         more = {n for n in waiting if not (set(products[n].inputs) & (pending | blocked)) - members}
         members |= more
         grown = bool(more)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from mesh_defs.errors import QueryRejectedError
+from mesh_defs.model.partition import PARAMETERS
 from mesh_defs.sql.allowlist import refuse_unreviewed
 from mesh_defs.sql.place import place
 from mesh_defs.sql.references import product_tables
 from mesh_defs.sql.tree import read
-
-WINDOW_PARAMETERS = ("window_start", "window_end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +37,14 @@ def parse_select(sql: str) -> SelectStatement:
     return SelectStatement(tree=tree, products=products, parameters=_parameters(tree))
 
 
-def products_read(sql: str) -> tuple[str, ...]:
-    """Return the products that a `.sql` product reads. Same rules; the only parameters are its partition's window."""
+def parse_product(sql: str) -> SelectStatement:
+    """Parse a `.sql` product. Same rules; the only parameters are those of its partition."""
     statement = parse_select(sql)
     for name in statement.parameters:
-        if name not in WINDOW_PARAMETERS:
-            raise QueryRejectedError(
-                f"${name} is not known when a product is made", fix=f"use ${' or $'.join(WINDOW_PARAMETERS)}"
-            )
-    return statement.products
+        if name not in PARAMETERS:
+            what = f"${name} is not known when a product is made"
+            raise QueryRejectedError(what, fix=f"use ${' or $'.join(PARAMETERS)}")
+    return statement
 
 
 def _parameters(tree: exp.Query) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from mesh_defs.model.version import Candidate, Part, Pin, Version
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A quarantined candidate. `reasons` are the auditor's own words; `path` is the folder with its parts."""
+    """A quarantined candidate. `reasons` are the auditor's own words; `path` says where its parts lie."""
 
     id: str
     refused_at: datetime
@@ -21,7 +21,19 @@ class Refused:
     path: str
 
 
-class Storage(Protocol):
+class Readable(Protocol):
+    """ONE product's bytes at one place, as the door reads them: whatever writes them, and however."""
+
+    def current(self) -> Version | None:
+        """Return what is to be read there now, or None if nothing was ever published."""
+        ...
+
+    def pin(self, product: str, version: Version) -> Pin:
+        """Return where this version lies, for engines. Raises StorageError when it cannot be read as promised."""
+        ...
+
+
+class Storage(Readable, Protocol):
     """ONE product's bytes at one place: stage, audit (the caller's part), then publish or refuse.
 
     Readers see whole published versions only; a version and its parts never change. Any number of threads and processes
@@ -36,7 +48,8 @@ class Storage(Protocol):
     def stage(self, connection: DuckDBPyConnection, select: str, *, partition: str | None = None) -> Candidate:
         """Run one SELECT (text of our own making) on the caller's connection and write its rows as new parts.
 
-        Nobody reads them yet. Durable on return; on any error nothing is left behind. `columns` of the candidate are
+        Nobody reads them yet. Durable on return; on any error nothing is left behind (but for what an unreachable store
+        cannot be asked to remove: the sweep does). `columns` of the candidate are
         what readers will see, which may be wider than the SELECT's own types (an ENUM becomes VARCHAR in Parquet).
         """
         ...
@@ -44,7 +57,7 @@ class Storage(Protocol):
     def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> str:
         """Return text that may stand after FROM on this connection and reads exactly these parts.
 
-        May attach files to the connection, where they stay until `release` or the connection's instance closes.
+        May attach files or databases to the connection, where they stay until `release` or the connection's instance closes.
         """
         ...
 
@@ -61,7 +74,7 @@ class Storage(Protocol):
         ...
 
     def refuse(self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]]) -> None:
-        """Quarantine the candidate's parts beside a note of when and why. It can no longer be published."""
+        """Quarantine the candidate's parts with a note of when and why. It can no longer be published."""
         ...
 
     def refused(self) -> tuple[Refused, ...]:
@@ -73,7 +86,7 @@ class Storage(Protocol):
         ...
 
     def current(self) -> Version | None:
-        """Return the published version, or None if nothing was ever published. Reads one small file.
+        """Return the published version, or None if nothing was ever published. One small read.
 
         When the pointer is lost or torn: the newest intact version of the history, with `recovered` saying so.
         """
@@ -93,4 +106,8 @@ class Storage(Protocol):
         That is: versions superseded, candidates staged and never published, and quarantined ones, each longer ago than
         the retention, which must outlive the longest query and the longest step. With a lost pointer nothing goes.
         """
+        ...
+
+    def retire(self) -> tuple[str, ...]:
+        """Remove everything at the place, published or not, and return what was removed. Nobody may be reading it."""
         ...

@@ -51,10 +51,13 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the exclusive lock on this file against other threads and processes; the kernel frees it when we die."""
+def locked(path: Path, *, shared: bool = False, seconds_max: float = LOCK_SECONDS_MAX) -> Iterator[None]:
+    """Hold the lock on this file against other threads and processes; the kernel frees it when we die.
+
+    Any number may hold it `shared` at once, and nobody else then. StorageError when others hold it too long.
+    """
     with open(path, "ab") as file:
-        _acquire(file, path)
+        _acquire(file, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, seconds_max)
         try:
             yield
         finally:
@@ -62,14 +65,14 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _acquire(file: IO[bytes], path: Path) -> None:
-    deadline = time.monotonic() + LOCK_SECONDS_MAX
+def _acquire(file: IO[bytes], path: Path, kind: int, seconds_max: float) -> None:
+    deadline = time.monotonic() + seconds_max
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() > deadline:
-                what = f"another process has held this lock for over {LOCK_SECONDS_MAX:g} s"
+                what = f"another process has held this lock for over {seconds_max:g} s"
                 raise StorageError(what, where=str(path), fix="find it with `fuser`, end it, run again") from None
             time.sleep(_LOCK_POLL_SECONDS)

@@ -31,12 +31,12 @@ _CAST_COLUMN = re.compile(r"when casting from source column (.+)$", re.MULTILINE
 
 
 @contextmanager
-def told(what: str, where: Path, *, columns: Collection[str] = ()) -> Iterator[None]:
+def told(what: str, where: Path | str, *, columns: Collection[str] = ()) -> Iterator[None]:
     """Turn a failure of the disk or of DuckDB into a StorageError that says where; `columns` may be named in it."""
     try:
         yield
     except StorageError as error:
-        raise StorageError(error.what, where=error.where or str(where), fix=error.fix) from None
+        raise type(error)(error.what, where=error.where or str(where), fix=error.fix) from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(f"{what}: {reason}", where=str(where), fix=_fix(error.errno)) from None
@@ -53,6 +53,8 @@ def _fix(number: int | None, kind: type[Exception] = OSError) -> str:
         return "raise DuckDB's memory_limit or max_temp_directory_size, or stage it one partition at a time"
     if issubclass(kind, duckdb.TransactionException):
         return "commit or roll back the connection's own transaction first"
+    if issubclass(kind, duckdb.HTTPException):
+        return "its server did not answer as it should: try again"
     if issubclass(kind, duckdb.Error):
         return "run its SELECT alone in DuckDB to see the cause"
     return "look at the file system there, then run it again"

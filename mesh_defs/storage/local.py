@@ -159,6 +159,16 @@ class LocalStorage:
         with self._locked("old versions could not be removed"):
             return swept(self.manifest, now, retention_seconds)
 
+    def retire(self) -> tuple[str, ...]:
+        """Remove the folder: the pointer first, so that a crash leaves no pointer to parts that are gone."""
+        if not self.layout.place.is_dir():
+            return ()
+        with self._locked("the place could not be removed"):
+            removed = tuple(sorted(path.name for path in self.layout.place.iterdir()))
+            self.layout.pointer.unlink(missing_ok=True)
+            shutil.rmtree(self.layout.place)
+        return removed
+
     def _look(self) -> Look:
         with self._told("the pointer cannot be read"):
             look = self.manifest.look()

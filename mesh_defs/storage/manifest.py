@@ -7,6 +7,7 @@ record whose sequence is past the pointer's belongs to a publication that died b
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,8 @@ from mesh_defs.storage.layout import Layout
 FORMAT = 1
 MEND = "re-materialize the product to write a new one"
 _RECORD = re.compile(r"(\d{10,})-(.+)\.json")
-_PART_PATH = re.compile(r"parts/(?!\.)[^/\0]+/(?!\.)[^/\0]+")
+# A file below `parts`, or a table of the product's own schema.
+_PART_PATH = re.compile(r"parts/(?!\.)[^/\0]+/(?!\.)[^/\0]+|data_[0-9a-z_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +87,7 @@ class Manifest:
 
     def _recover(self, entries: tuple[Entry, ...], reason: str) -> Look:
         what = f"the pointer {self.layout.pointer} {reason}"
-        for entry in entries:
-            record = self.read(entry.path)
-            if isinstance(record, Record):
-                serving = f"{what}; version {record.version.id} is read from {entry.path} instead — {MEND}"
-                return Look(record=replace(record, version=replace(record.version, recovered=serving)), damage=what)
-        return Look(damage=f"{what}, and no record in {self.layout.history} is intact")
+        return recovered(what, str(self.layout.history), ((str(each.path), self.read(each.path)) for each in entries))
 
     def entries(self) -> tuple[Entry, ...]:
         """Return the history's files, newest first, whatever is in them."""
@@ -141,6 +138,15 @@ class Manifest:
         return decode(content, self.kind, path)
 
 
+def recovered(damage: str, history: str, found: Iterable[tuple[str, Record | Damage | None]]) -> Look:
+    """Return the first intact record of those found, newest first, instead of what the pointer named."""
+    for where, record in found:
+        if isinstance(record, Record):
+            serving = f"{damage}; version {record.version.id} is read from {where} instead — {MEND}"
+            return Look(record=replace(record, version=replace(record.version, recovered=serving)), damage=damage)
+    return Look(damage=f"{damage}, and no record in {history} is intact")
+
+
 def encode(record: Record, kind: StorageKind) -> bytes:
     """Return the document; raises TypeError or ValueError if the version's stamp is not JSON."""
     version = record.version
@@ -157,7 +163,7 @@ def encode(record: Record, kind: StorageKind) -> bytes:
     return json.dumps({"format": FORMAT, "checksum": _checksum(FORMAT, body), **body}, indent=1).encode()
 
 
-def decode(content: bytes, kind: StorageKind, path: Path) -> Record | Damage:
+def decode(content: bytes, kind: StorageKind, where: Path | str) -> Record | Damage:
     """Return the record; StorageError for a newer format and for a place that holds another kind of storage."""
     try:
         body = json.loads(content)
@@ -170,12 +176,12 @@ def decode(content: bytes, kind: StorageKind, path: Path) -> Record | Damage:
     if isinstance(number, int) and number > FORMAT:
         what = f"is of format {number}, this release knows up to {FORMAT}"
         fix = "upgrade mesh-defs here; if no newer release wrote it, restore the file"
-        raise StorageError(what, where=str(path), fix=fix)
+        raise StorageError(what, where=str(where), fix=fix)
     if number != FORMAT or checksum != _checksum(FORMAT, body):
         return Damage(reason="does not match its checksum")
     if body.get("kind") != kind:
         fix = "give the product another place in its contract; two kinds cannot share one"
-        raise StorageError(f"this place holds '{body.get('kind')}' storage, not '{kind}'", where=str(path), fix=fix)
+        raise StorageError(f"this place holds '{body.get('kind')}' storage, not '{kind}'", where=str(where), fix=fix)
     try:
         return _record(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

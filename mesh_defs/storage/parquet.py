@@ -13,7 +13,8 @@ from mesh_defs.storage.parts import Written, described
 
 # 5 million rows of 7 columns; CPU seconds and bytes, where a COPY with DuckDB's defaults (v1, snappy) is 1:
 # v2 snappy 0.70 and 0.77 · v2 zstd level 1 0.80 and 0.47 · v2 zstd level 3 1.14 and 0.48. Scans take 0.6-0.9 of it.
-_OPTIONS = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+# The file is nobody's yet, and S3 hands in one that has no name to write beside.
+_OPTIONS = "FORMAT parquet, USE_TMP_FILE false, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 # sum() of integers is a HUGEINT, which COPY would turn into a DOUBLE without a word.
 _EXACT = {"HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)"}
 # COPY takes these and gives back something else: a DOUBLE, a VARCHAR, no microseconds, no offset, no names.
@@ -34,11 +35,11 @@ class ParquetParts:
         if casts:
             select = f"SELECT * REPLACE ({', '.join(casts)}) FROM (\n{select}\n)"
         row = connection.execute(f"COPY (\n{select}\n) TO {literal(str(path))} ({_OPTIONS})").fetchone()
-        return Written(rows=row[0] if row else 0, columns=described(connection, f"FROM {_scan([str(path)])}"))
+        return Written(rows=row[0] if row else 0, columns=described(connection, f"FROM {scan([str(path)])}"))
 
     def relation(self, connection: DuckDBPyConnection, locations: Sequence[str]) -> str:
         """Return a scan of exactly these files; touches neither the disk nor the connection."""
-        return _scan(locations)
+        return scan(locations)
 
     def release(self, connection: DuckDBPyConnection, locations: Sequence[str]) -> None:
         """Do nothing: a scan holds nothing between queries."""
@@ -48,7 +49,8 @@ class ParquetParts:
         return (location,) if _escaped(location) == location else (location, _escaped(location))
 
 
-def _scan(locations: Sequence[str]) -> str:
+def scan(locations: Sequence[str]) -> str:
+    """Return text that may stand after FROM and reads exactly these files, wherever they lie."""
     files = ", ".join(literal(_escaped(location)) for location in locations)
     # Without hive_partitioning=false a folder called `day=1` above the place would add a column to the product.
     return f"read_parquet([{files}], union_by_name=false, hive_partitioning=false, filename=false)"

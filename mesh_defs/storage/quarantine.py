@@ -12,13 +12,22 @@ from mesh_defs.storage import durable
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.layout import Layout, staged_at
 
-_NOTE = "refused.json"
+NOTE = "refused.json"
 
 
 def quarantine(layout: Layout, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], at: datetime) -> None:
     """Write the note into the candidate's folder, then move the folder; the note never lags behind its parts."""
     folder = layout.staged(candidate.id)
-    note = {
+    durable.replace(folder / NOTE, note(candidate, reasons, at))
+    durable.make_folder(layout.refused)
+    os.rename(folder, layout.refused / candidate.id)
+    durable.sync(layout.refused)
+    durable.sync(layout.parts)
+
+
+def note(candidate: Candidate, reasons: Sequence[Mapping[str, Any]], at: datetime) -> bytes:
+    """Return the document that says when and why a candidate was refused."""
+    body = {
         "id": candidate.id,
         "refused_at": at.astimezone(UTC).isoformat(),
         "partition": candidate.partition,
@@ -26,11 +35,7 @@ def quarantine(layout: Layout, candidate: Candidate, reasons: Sequence[Mapping[s
         "reasons": [dict(reason) for reason in reasons],
     }
     # Reasons are for people: one that is not JSON must not save a bad candidate from quarantine.
-    durable.replace(folder / _NOTE, json.dumps(note, indent=1, default=str).encode())
-    durable.make_folder(layout.refused)
-    os.rename(folder, layout.refused / candidate.id)
-    durable.sync(layout.refused)
-    durable.sync(layout.parts)
+    return json.dumps(body, indent=1, default=str).encode()
 
 
 def quarantined(layout: Layout) -> tuple[Refused, ...]:
@@ -40,11 +45,20 @@ def quarantined(layout: Layout) -> tuple[Refused, ...]:
 
 
 def _refused(folder: Path) -> Refused:
-    staged = staged_at(folder.name)
+    try:
+        content = (folder / NOTE).read_bytes()
+    except FileNotFoundError:
+        content = b""
+    return noted(folder.name, content, str(folder))
+
+
+def noted(id: str, content: bytes, path: str) -> Refused:
+    """Return what a note says; one that cannot be read leaves the reasons empty, and the time that of the staging."""
+    staged = staged_at(id)
     assert staged is not None
     try:
-        note = json.loads((folder / _NOTE).read_bytes())
-        at, reasons = datetime.fromisoformat(note["refused_at"]), tuple(note["reasons"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        body = json.loads(content)
+        at, reasons = datetime.fromisoformat(body["refused_at"]), tuple(body["reasons"])
+    except (ValueError, KeyError, TypeError):
         at, reasons = staged, ()
-    return Refused(id=folder.name, refused_at=at, reasons=reasons, path=str(folder))
+    return Refused(id=id, refused_at=at, reasons=reasons, path=path)

@@ -1,15 +1,18 @@
 """What may be removed from a place: only what nobody can be reading any more. Needs the place's lock."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from mesh_defs.model.version import Version
 from mesh_defs.storage import durable
 from mesh_defs.storage.layout import Layout, staged_at
-from mesh_defs.storage.manifest import Entry, Look, Manifest, Record
+from mesh_defs.storage.manifest import Damage, Manifest, Record
 from mesh_defs.storage.quarantine import quarantined
+
+_Entry = TypeVar("_Entry")
 
 
 def swept(manifest: Manifest, now: datetime, retention_seconds: float) -> tuple[str, ...]:
@@ -19,7 +22,8 @@ def swept(manifest: Manifest, now: datetime, retention_seconds: float) -> tuple[
     then which parts it names.
     """
     look, layout, cutoff = manifest.look(), manifest.layout, now - timedelta(seconds=retention_seconds)
-    retention = _retained(manifest, look, cutoff)
+    superseded = ((entry, manifest.read(entry.path)) for entry in manifest.superseded(look))
+    retention = retained(look.record.version, superseded, cutoff) if look.record else ([], [])
     if look.damage or retention is None:
         return ()
     versions, expired = retention
@@ -36,13 +40,15 @@ def swept(manifest: Manifest, now: datetime, retention_seconds: float) -> tuple[
     return tuple(str(path.relative_to(layout.place)) for path in (*doomed, *folders))
 
 
-def _retained(manifest: Manifest, look: Look, cutoff: datetime) -> tuple[list[Version], list[Entry]] | None:
-    """Return the versions that readers may have, and the records of those superseded before the cutoff."""
-    if look.record is None:
-        return [], []
-    versions, expired, superseded_at = [look.record.version], [], look.record.version.published_at
-    for entry in manifest.superseded(look):
-        record = manifest.read(entry.path)
+def retained(
+    current: Version, superseded: Iterable[tuple[_Entry, Record | Damage | None]], cutoff: datetime
+) -> tuple[list[Version], list[_Entry]] | None:
+    """Return the versions that readers may have, and the records of those superseded before the cutoff.
+
+    None when a retained version's record cannot be read. `superseded` are newest first.
+    """
+    versions, expired, superseded_at = [current], list[_Entry](), current.published_at
+    for entry, record in superseded:
         if superseded_at < cutoff:
             expired.append(entry)
         elif isinstance(record, Record):

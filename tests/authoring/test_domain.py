@@ -46,7 +46,9 @@ def test_each_expectation_is_a_check_and_critical_ones_block(shop: dg.Definition
 
 def test_derived_products_are_eager_and_the_sensor_runs(shop: dg.Definitions) -> None:
     node = shop.resolve_asset_graph().get(dg.AssetKey(["shop", "regions"]))
-    assert node.automation_condition == dg.AutomationCondition.eager()
+    external = dg.AssetSelection.kind("external", include_sources=True)
+    checked = dg.AutomationCondition.all_deps_blocking_checks_passed().allow(external)
+    assert node.automation_condition == dg.AutomationCondition.eager() & checked
     sensor = shop.get_sensor_def("default_automation_condition_sensor")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 

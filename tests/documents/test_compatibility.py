@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mesh_defs.documents.compatibility import Change, compare, demanded_version, is_enough
 from mesh_defs.model.contract import Column, Contract, Server, ServiceLevel
+from mesh_defs.model.partition import Partitioning
 from quality_checks import Expectation, primary_key
 from tests.factories import a_column, a_contract, between, not_null, with_column
 
@@ -26,7 +27,7 @@ OLD = a_contract(
         between("age", 0, 120),
         between("age", 18, None, severity="warning", meta={"name": "adult"}),
     ),
-    service_level=ServiceLevel(freshness_hours_max=24, schedule="0 5 * * *"),
+    service_level=ServiceLevel(freshness_hours_max=24, schedule="0 5 * * *", retention_seconds=86_400),
     purpose="measurement",
     republishes="because",
     tags={"a": "b"},
@@ -152,6 +153,13 @@ CASES: dict[str, tuple[Contract, str, str]] = {
     "purpose": (replace(OLD, purpose=None), "patch", "purpose changed"),
     "argument": (replace(OLD, republishes=None), "patch", "republishes changed"),
     "tags": (replace(OLD, tags={}), "patch", "tags changed"),
+    "cut otherwise": (replace(OLD, partitioning=Partitioning(column="region")), "patch", "partitioning changed"),
+    "written by others": (replace(OLD, external=True), "patch", "external changed"),
+    "retention": (
+        replace(OLD, service_level=replace(OLD.service_level, retention_seconds=60)),
+        "patch",
+        "retention changed",
+    ),
     "id": (replace(OLD, id="urn:x"), "patch", "id changed"),
 }
 DEMANDED = {"major": "2.0.0", "minor": "1.3.0", "patch": "1.2.4"}
@@ -253,6 +261,8 @@ CHANGED_CONTRACT: dict[str, Any] = {
     "service_level": ServiceLevel(),
     "purpose": None,
     "republishes": None,
+    "partitioning": Partitioning(column="region"),
+    "external": True,
     "tags": {"c": "d"},
 }
 CHANGED_COLUMN: dict[str, Any] = {
@@ -266,6 +276,7 @@ CHANGED_COLUMN: dict[str, Any] = {
     "classification": "restricted",
     "identifies": "creative_file",
     "sources": ("x.y.z",),
+    "physical_name": "Other",
 }
 CHANGED_EXPECTATION: dict[str, Any] = {
     "type": "expect_column_values_to_be_unique",

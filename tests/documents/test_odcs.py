@@ -331,7 +331,7 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
         "not supported yet — write the nested type in physicalType",
     ),
     "enum": ({f"{COLUMN}.enum": [{"value": "a"}]}, "enum:", "properties[2].enum", "expect_column_values_to_be_in_set"),
-    "partitioned": ({f"{COLUMN}.partitioned": True}, "partitioned:", "partitioned", "published whole"),
+    "partitioned": ({f"{COLUMN}.partitioned": True}, "customProperties", "partitions", "2026-11-01"),
     "classification": ({f"{COLUMN}.classification": "secret"}, "classification:", "classification", "restricted"),
     "classification slip": (
         {f"{COLUMN}.classification": "Confidential"},

@@ -25,6 +25,7 @@ from mesh_defs.documents.snapshot import (
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Server, ServiceLevel
 from mesh_defs.model.mesh import Section
+from mesh_defs.model.partition import Partitioning
 from quality_checks import Expectation
 from tests.factories import a_column, a_contract, a_domain, a_grant, a_product, a_section
 
@@ -43,6 +44,7 @@ FULL = a_section(
                     classification="restricted",
                     identifies="person",
                     sources=("a.b.c",),
+                    physical_name="Person ID",
                 ),
             ),
             servers=(Server(environment="local", kind="duckdb", place="a/b"),),
@@ -54,7 +56,11 @@ FULL = a_section(
                     meta={"name": "n", "description": "d"},
                 ),
             ),
-            service_level=ServiceLevel(freshness_hours_max=1.5, schedule="0 5 * * *"),
+            service_level=ServiceLevel(freshness_hours_max=1.5, schedule="0 5 * * *", retention_seconds=86_400),
+            partitioning=Partitioning(
+                column="day", start=date(2026, 11, 1), end=date(2026, 12, 1), lookback_days={"a.b": 6}
+            ),
+            external=True,
             purpose="measurement",
             republishes="because",
             tags={"origin": "real"},

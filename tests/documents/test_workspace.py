@@ -62,6 +62,30 @@ def test_an_entry_names_a_location_and_its_file(tmp_path: Path, entry: str, name
     assert read(tmp_path, f"load_from:\n  - {entry}\n") == (Location(name=name, file=tmp_path / file),)
 
 
+@pytest.mark.parametrize(
+    ("told", "executable"),
+    [(".interpreters/d/bin/python", "{root}/.interpreters/d/bin/python"), ("/opt/d/bin/python", "/opt/d/bin/python")],
+)
+def test_a_location_may_have_an_interpreter_of_its_own(tmp_path: Path, told: str, executable: str) -> None:
+    """Never resolved: the python of a virtual environment is a link to another."""
+    (tmp_path / ".interpreters/d/bin").mkdir(parents=True)
+    (tmp_path / ".interpreters/d/bin/python").symlink_to("/bin/sh")
+    (location,) = read(tmp_path, f"load_from:\n  - python_file: {{relative_path: d/x.py, executable_path: {told}}}\n")
+    assert str(location.executable) == executable.format(root=tmp_path)
+
+
+def test_another_interpreter_is_another_location_for_the_catalog(tmp_path: Path, location: Location) -> None:
+    other = Location(name=location.name, file=location.file, executable=tmp_path / "python")
+    assert other.fingerprint(tmp_path) != location.fingerprint(tmp_path)
+
+
+def test_a_virtual_environment_in_a_domains_folder_is_none_of_its_files(tmp_path: Path, location: Location) -> None:
+    before = location.fingerprint(tmp_path)
+    write(location.folder / ".venv", "pyvenv.cfg", "home = /usr/bin\n")
+    write(location.folder / ".venv" / "lib", "big.py", "x")
+    assert location.fingerprint(tmp_path) == before
+
+
 def test_dagster_gives_the_same_names(tmp_path: Path) -> None:
     from dagster._core.workspace.load import location_origins_from_yaml_paths
 

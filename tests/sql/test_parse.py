@@ -3,7 +3,7 @@
 import pytest
 
 from mesh_defs.errors import QueryRejectedError
-from mesh_defs.sql.parse import parse_select, products_read
+from mesh_defs.sql.parse import parse_product, parse_select
 from tests.sql.world import statements
 
 
@@ -86,9 +86,9 @@ def test_lets_a_with_shadow_nothing_of_two_parts() -> None:
 
 
 def test_lets_a_sql_product_use_its_window_and_no_other_parameter() -> None:
-    assert products_read("SELECT x FROM a.b WHERE t >= $window_start AND t < $window_end") == ("a.b",)
+    assert parse_product("SELECT x FROM a.b WHERE t >= $window_start AND t < $window_end").products == ("a.b",)
     with pytest.raises(QueryRejectedError, match=r"\$region is not known when a product is made"):
-        products_read("SELECT x FROM a.b WHERE r = $region")
+        parse_product("SELECT x FROM a.b WHERE r = $region")
 
 
 def test_forgets_comments_and_reads_them_as_nothing() -> None:

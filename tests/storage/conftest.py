@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import duckdb
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.model.version import Part, Version
 from mesh_defs.storage.base import Storage
-from mesh_defs.storage.open import storage_at
+from tests.storage.places import FILES, KINDS, Place, folder_place, postgres_place, s3_place
 
 Rows = list[tuple[Any, ...]]
 
@@ -30,8 +30,15 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=get_args(StorageKind))
-def kind(request: pytest.FixtureRequest) -> StorageKind:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test runs for every kind of storage; one that takes `folder` is about files and runs for those kinds only."""
+    if "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", FILES if "folder" in metafunc.fixturenames else KINDS, scope="function")
+
+
+@pytest.fixture(params=FILES)
+def file_kind(request: pytest.FixtureRequest) -> StorageKind:
+    """For tests of folders that a storage of files may be given."""
     return request.param
 
 
@@ -41,13 +48,23 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "events" / "impressions"
+def place(kind: StorageKind, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    if kind == "postgres":
+        return postgres_place(request.getfixturevalue("postgres"))
+    if kind == "s3":
+        return s3_place(request.getfixturevalue("s3_server"), request.getfixturevalue("bucket"))
+    return folder_place(kind, tmp_path / "events" / "impressions")
 
 
 @pytest.fixture
-def storage(kind: StorageKind, place: Path, clock: Clock) -> Storage:
-    return storage_at(kind, place, clock=clock)
+def folder(place: Place) -> Path:
+    """The folder of a file storage's place."""
+    return place.folder
+
+
+@pytest.fixture
+def storage(place: Place, clock: Clock) -> Storage:
+    return place.storage(clock)
 
 
 @pytest.fixture
@@ -81,11 +98,6 @@ def rows(storage: Storage, connection: duckdb.DuckDBPyConnection) -> Callable[..
 
 
 @pytest.fixture
-def files(place: Path) -> Callable[[], set[str]]:
-    """Return a function that lists every file of the place but the lock."""
-
-    def listed() -> set[str]:
-        paths = (path for path in place.rglob("*") if path.is_file() and path.name != "lock")
-        return {str(path.relative_to(place)) for path in paths}
-
-    return listed
+def stored(place: Place) -> Callable[[], set[str]]:
+    """Return a function that lists everything that lies in the place."""
+    return place.stored

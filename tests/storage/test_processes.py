@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mesh_defs.storage.open import storage_at
+from tests.storage.places import storage_in
 
 PROCESSES = Path(__file__).parent / "processes"
 HANGS_AFTER_SECONDS = 120
@@ -33,7 +33,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 def test_readers_see_whole_versions_only_and_never_fail(storage, connection, clock, place) -> None:
     """Retention outlives every query by construction: no reader is left more than LAG versions behind, six are kept."""
-    readers = [start("reader.py", storage.kind, place, LAST) for _ in range(READERS)]
+    readers = [start("reader.py", place.told(), LAST) for _ in range(READERS)]
     seen: list[list[int]] = [[] for _ in readers]
 
     def follow(reader: subprocess.Popen[str], answers: list[int]) -> None:
@@ -63,12 +63,12 @@ def test_readers_see_whole_versions_only_and_never_fail(storage, connection, clo
         assert len(set(answers)) >= LAST // (LAG + 1)
 
 
-def test_two_processes_publishing_partitions_lose_nothing(kind, place, connection) -> None:
+def test_two_processes_publishing_partitions_lose_nothing(place, connection) -> None:
     times = 12
-    writers = [start("partition_writer.py", kind, place, times, *own) for own in (("a", "b"), ("c", "d"))]
+    writers = [start("partition_writer.py", place.told(), times, *own) for own in (("a", "b"), ("c", "d"))]
     for writer in writers:
         finish(writer)
-    storage = storage_at(kind, place)
+    storage = place.storage()
     version = storage.current()
     relation = storage.relation(connection, version.parts)
     assert connection.execute(f"SELECT p, n FROM {relation} ORDER BY p").fetchall() == [(p, times) for p in "abcd"]
@@ -90,9 +90,11 @@ def test_threads_of_one_process_lose_nothing(storage, connection) -> None:
     assert len(storage.versions()) == 20
 
 
-def test_wherever_a_writer_dies_a_whole_version_stays(kind, storage, connection, published, place, tmp_path) -> None:
+def test_wherever_a_writer_of_files_dies_a_whole_version_stays(
+    kind, storage, connection, published, folder, tmp_path
+) -> None:
     published("SELECT 1 AS g FROM range(1000)")
-    codes = finish(start("dying_writer.py", kind, tmp_path / "dead", place)).split()
+    codes = finish(start("dying_writer.py", kind, tmp_path / "dead", folder)).split()
     assert set(codes[:-1]) == {str(-signal.SIGKILL)}
     assert codes[-1] == "0"
     assert len(codes) > 25
@@ -103,7 +105,7 @@ def test_wherever_a_writer_dies_a_whole_version_stays(kind, storage, connection,
 
 def survives(kind, place: Path, connection: duckdb.DuckDBPyConnection) -> int:
     """Return the generation that readers see after the death; the next writer and sweeper must find all in order."""
-    storage = storage_at(kind, place)
+    storage = storage_in(kind, place)
     assert storage.current().recovered is None
     [(generation, count)] = read(storage, connection)
     assert count == 1000
@@ -127,9 +129,11 @@ def read(storage, connection: duckdb.DuckDBPyConnection) -> list[tuple[int, int]
     return rows
 
 
-def test_a_first_publication_that_dies_before_its_flip_is_no_publication(storage, connection, published, place) -> None:
+def test_a_first_publication_that_dies_before_its_flip_is_no_publication(
+    storage, connection, published, folder
+) -> None:
     version = published("SELECT 1 AS a")
-    (place / "manifest.json").unlink()  # as if killed between the record and the pointer
+    (folder / "manifest.json").unlink()  # as if killed between the record and the pointer
     assert storage.current() is None
     assert storage.versions() == ()
     again = published("SELECT 2 AS a")
@@ -137,22 +141,22 @@ def test_a_first_publication_that_dies_before_its_flip_is_no_publication(storage
     assert version.id != again.id
 
 
-def test_a_publication_that_died_before_its_flip_does_not_come_back(storage, connection, published, place) -> None:
+def test_a_publication_that_died_before_its_flip_does_not_come_back(storage, connection, published, folder) -> None:
     published("SELECT 1 AS a")
-    pointer = (place / "manifest.json").read_bytes()
+    pointer = (folder / "manifest.json").read_bytes()
     dead = published("SELECT 2 AS a")
-    (place / "manifest.json").write_bytes(pointer)
+    (folder / "manifest.json").write_bytes(pointer)
     assert [version.id for version in storage.versions()] != [dead.id]
     published("SELECT 3 AS a")
-    (place / "manifest.json").write_bytes(b"")
+    (folder / "manifest.json").write_bytes(b"")
     assert dead.id not in [version.id for version in storage.versions()]
 
 
-def test_a_place_moved_elsewhere_still_reads(storage, published, place, tmp_path, connection) -> None:
+def test_a_place_moved_elsewhere_still_reads(storage, published, folder, tmp_path, connection) -> None:
     """Nothing in a place names the place: it can be moved, restored or mounted elsewhere."""
     version = published("SELECT 1 AS a")
-    shutil.move(place, tmp_path / "moved")
-    moved = storage_at(storage.kind, tmp_path / "moved")
+    shutil.move(folder, tmp_path / "moved")
+    moved = storage_in(storage.kind, tmp_path / "moved")
     assert moved.current() == version
     assert connection.execute(f"FROM {moved.relation(connection, version.parts)}").fetchall() == [(1,)]
     assert os.fspath(tmp_path / "moved") in moved.pin("a.b", version).locations[0]

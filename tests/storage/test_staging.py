@@ -1,6 +1,5 @@
 """What goes in comes out: rows, types, names and places."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -13,7 +12,8 @@ import duckdb
 import pytest
 
 from mesh_defs.errors import StorageError
-from mesh_defs.storage.open import attach, storage_at
+from mesh_defs.storage.open import attach
+from tests.storage.places import NOWHERE, storage_in
 
 KEPT = [
     (
@@ -25,16 +25,20 @@ KEPT = [
     ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ '2026-03-29 02:30:00+01'", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
     ("DATE", "DATE '0001-01-01'", date(1, 1, 1)),
     ("INTEGER[]", "[1, NULL, 3]", [1, None, 3]),
-    ('STRUCT(a INTEGER, "the b" VARCHAR[])', "{'a': 1, 'the b': ['x', NULL]}", {"a": 1, "the b": ["x", None]}),
-    ("MAP(VARCHAR, INTEGER)", "MAP {'k': 1}", {"k": 1}),
     ("BLOB", "'\\x00\\xFF'::BLOB", b"\x00\xff"),
-    ("VARCHAR", "'naïve 🐘 \"quoted\"' || chr(0) || chr(10)", 'naïve 🐘 "quoted"\x00\n'),
+    ("VARCHAR", "'naïve 🐘 \"quoted\" \\N' || chr(10) || chr(9)", 'naïve 🐘 "quoted" \\N\n\t'),
+    ("VARCHAR[]", "['a', NULL, 'NULL', '', ' {', '\"']", ["a", None, "NULL", "", " {", '"']),
     ("UUID", "'00000000-0000-0000-0000-000000000001'::UUID", UUID(int=1)),
     ("BOOLEAN", "NULL::BOOLEAN", None),
     ("INTEGER", "NULL", None),
-    ("UBIGINT", "18446744073709551615::UBIGINT", 2**64 - 1),
     ("DOUBLE", "'-Infinity'::DOUBLE", float("-inf")),
     ("JSON", "'{\"a\": [1]}'::JSON", '{"a": [1]}'),
+]
+KEPT_IN_FILES = [
+    ('STRUCT(a INTEGER, "the b" VARCHAR[])', "{'a': 1, 'the b': ['x', NULL]}", {"a": 1, "the b": ["x", None]}),
+    ("MAP(VARCHAR, INTEGER)", "MAP {'k': 1}", {"k": 1}),
+    ("VARCHAR", "'a' || chr(0) || 'b'", "a\x00b"),
+    ("UBIGINT", "18446744073709551615::UBIGINT", 2**64 - 1),
 ]
 
 
@@ -47,6 +51,11 @@ def test_keeps_type_and_value(storage, connection, rows, type_, expression, valu
     assert read == value
 
 
+@pytest.mark.parametrize(("type_", "expression", "value"), KEPT_IN_FILES, ids=[kept[0] for kept in KEPT_IN_FILES])
+def test_a_file_keeps_type_and_value(storage, folder, connection, rows, type_, expression, value) -> None:
+    test_keeps_type_and_value(storage, connection, rows, type_, expression, value)
+
+
 def test_a_sum_of_integers_keeps_every_digit(storage, connection, rows) -> None:
     """COPY alone would make the HUGEINT that sum() returns a DOUBLE, and 2^53 + 1 an even number."""
     candidate = storage.stage(connection, "SELECT sum(i) AS n FROM (VALUES (9007199254740992), (1)) t(i)")
@@ -57,7 +66,7 @@ def test_a_sum_of_integers_keeps_every_digit(storage, connection, rows) -> None:
 @pytest.mark.parametrize(
     "expression", ["[1::HUGEINT]", "INTERVAL 1 DAY", "TIMETZ '10:00:00+02'", "union_value(a := 1)"]
 )
-def test_refuses_a_type_rather_than_change_it(storage, connection, rows, files, expression) -> None:
+def test_a_file_refuses_a_type_rather_than_change_it(storage, folder, connection, rows, stored, expression) -> None:
     select = f"SELECT {expression} AS changed"
     if storage.kind == "duckdb":
         candidate = storage.stage(connection, select)
@@ -65,10 +74,10 @@ def test_refuses_a_type_rather_than_change_it(storage, connection, rows, files, 
         return
     with pytest.raises(StorageError, match=r"column 'changed' holds .* CAST it"):
         storage.stage(connection, select)
-    assert files() == set()
+    assert stored() == set()
 
 
-def test_type_names_inside_names_and_labels_are_not_types(storage, connection) -> None:
+def test_type_names_inside_names_and_labels_are_not_types(storage, folder, connection) -> None:
     select = """SELECT {'INTERVAL': 1} AS s, 'BIT'::ENUM('BIT', 'UNION ''x') AS e"""
     assert storage.stage(connection, select).rows == 1
 
@@ -81,10 +90,10 @@ def test_keeps_column_order_and_odd_names(storage, connection, rows) -> None:
     assert rows(candidate.parts) == [tuple(range(len(names)))]
 
 
-def test_refuses_two_columns_of_one_name(storage, connection, files) -> None:
+def test_refuses_two_columns_of_one_name(storage, connection, stored) -> None:
     with pytest.raises(StorageError, match="two columns of the SELECT are called 'a'"):
         storage.stage(connection, 'SELECT 1 AS a, 2 AS "A"')
-    assert files() == set()
+    assert stored() == set()
 
 
 def test_an_empty_result_is_a_readable_part_with_its_columns(storage, connection, published, rows) -> None:
@@ -97,11 +106,11 @@ def test_an_empty_result_is_a_readable_part_with_its_columns(storage, connection
     assert version.columns["price"] == "DECIMAL(9,2)"
 
 
-def test_counts_rows_and_bytes(storage, connection, place) -> None:
+def test_counts_rows_and_bytes(storage, connection, folder) -> None:
     candidate = storage.stage(connection, "SELECT range AS id, md5(range::VARCHAR) AS hash FROM range(150_000)")
     [part] = candidate.parts
     assert (candidate.rows, part.rows) == (150_000, 150_000)
-    assert part.bytes == (place / part.path).stat().st_size
+    assert part.bytes == (folder / part.path).stat().st_size
 
 
 def test_keeps_the_order_of_rows(storage, connection, rows) -> None:
@@ -112,7 +121,8 @@ def test_keeps_the_order_of_rows(storage, connection, rows) -> None:
     assert rows(candidate.parts) == [(n,) for n in reversed(range(150_000))]
 
 
-ODD = ["TIMESTAMP_S '2026-01-01'", "'a'::ENUM('a', 'b')", "array_value(1, 2)", "'x'::VARIANT", "MAP {1: [{'a': NULL}]}"]
+ODD = ["TIMESTAMP_S '2026-01-01'", "'a'::ENUM('a', 'b')", "array_value(1, 2)"]
+ODD_IN_FILES = ["'x'::VARIANT", "MAP {1: [{'a': NULL}]}"]
 
 
 @pytest.mark.parametrize("expression", ODD)
@@ -120,6 +130,11 @@ def test_says_the_types_that_readers_will_see(storage, connection, expression) -
     candidate = storage.stage(connection, f"SELECT {expression} AS x")
     described = connection.execute(f"DESCRIBE SELECT * FROM {storage.relation(connection, candidate.parts)}").fetchall()
     assert {row[0]: row[1] for row in described} == dict(candidate.columns)
+
+
+@pytest.mark.parametrize("expression", ODD_IN_FILES)
+def test_says_the_types_that_readers_of_files_will_see(storage, folder, connection, expression) -> None:
+    test_says_the_types_that_readers_will_see(storage, connection, expression)
 
 
 def test_columns_may_be_called_as_duckdb_calls_its_own(storage, connection, rows) -> None:
@@ -170,9 +185,9 @@ def test_reads_what_only_this_connection_knows(storage, connection, rows) -> Non
     assert rows(storage.stage(connection, "SELECT doubled(a) AS a FROM private").parts) == [(16,)]
 
 
-def test_a_staged_part_cannot_be_written_by_accident(storage, connection, place) -> None:
+def test_a_staged_part_cannot_be_written_by_accident(storage, connection, folder) -> None:
     [part] = storage.stage(connection, "SELECT 1 AS a").parts
-    assert (place / part.path).stat().st_mode & 0o222 == 0
+    assert (folder / part.path).stat().st_mode & 0o222 == 0
 
 
 def test_ids_are_unique_and_sort_by_time(storage, connection, clock) -> None:
@@ -208,29 +223,29 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_works_in_a_place_of_any_name(kind, tmp_path, connection, name) -> None:
-    storage = storage_at(kind, tmp_path / name / "p")
+def test_works_in_a_place_of_any_name(file_kind, tmp_path, connection, name) -> None:
+    storage = storage_in(file_kind, tmp_path / name / "p")
     version = storage.publish(storage.stage(connection, "SELECT 1 AS a"), stamp={})
-    result = connection.execute(f"SELECT * FROM {attach(connection, storage.pin('a.b', version))}")
+    result = connection.execute(f"SELECT * FROM {attach(connection, storage.pin('a.b', version), NOWHERE)}")
     assert [column[0] for column in result.description or []] == ["a"]
     assert result.fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize(("name", "decoy"), [("a[bc]", "ab"), ("star*", "starry"), ("***", "x"), ("[!a]", "b")])
-def test_a_place_is_not_a_pattern(kind, tmp_path, connection, name, decoy) -> None:
+def test_a_place_is_not_a_pattern(file_kind, tmp_path, connection, name, decoy) -> None:
     """DuckDB reads `a[bc]/0.parquet` from the folder `ab` if there is one: another team's product, perhaps."""
     (tmp_path / name).mkdir()
-    mine, other = storage_at(kind, tmp_path / name / "p"), storage_at(kind, tmp_path / decoy / "p")
+    mine, other = storage_in(file_kind, tmp_path / name / "p"), storage_in(file_kind, tmp_path / decoy / "p")
     version = mine.publish(mine.stage(connection, "SELECT 1 AS a"), stamp={})
     staged = other.stage(connection, "SELECT 2 AS a")
     (tmp_path / decoy / "p" / "parts" / staged.id).rename(tmp_path / decoy / "p" / "parts" / version.id)
-    assert connection.execute(f"FROM {attach(connection, mine.pin('a.b', version))}").fetchall() == [(1,)]
+    assert connection.execute(f"FROM {attach(connection, mine.pin('a.b', version), NOWHERE)}").fetchall() == [(1,)]
 
 
-def test_a_question_mark_in_the_place_works_or_is_refused(kind, tmp_path, connection) -> None:
+def test_a_question_mark_in_the_place_works_or_is_refused(file_kind, tmp_path, connection) -> None:
     """DuckDB takes '?' in a database's path for the start of options; Parquet takes it for a wildcard."""
-    storage = storage_at(kind, tmp_path / "what?" / "p")
-    if kind == "duckdb":
+    storage = storage_in(file_kind, tmp_path / "what?" / "p")
+    if file_kind == "duckdb":
         with pytest.raises(StorageError, match=r"has '\?' in its name — give the product a place without"):
             storage.stage(connection, "SELECT 1 AS a")
         return
@@ -239,9 +254,9 @@ def test_a_question_mark_in_the_place_works_or_is_refused(kind, tmp_path, connec
     assert connection.execute(f"FROM {storage.relation(connection, candidate.parts)}").fetchall() == [(1,)]
 
 
-def test_a_relative_place_stays_where_it_was(kind, tmp_path, connection, monkeypatch) -> None:
+def test_a_relative_place_stays_where_it_was(file_kind, tmp_path, connection, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    storage = storage_at(kind, Path("here"))
+    storage = storage_in(file_kind, Path("here"))
     monkeypatch.chdir("/")
     storage.publish(storage.stage(connection, "SELECT 1 AS a"), stamp={})
     assert (tmp_path / "here" / "manifest.json").is_file()
@@ -252,9 +267,8 @@ def test_another_process_reads_while_this_one_does(storage, connection, publishe
     relation = storage.relation(connection, version.parts)
     code = f"""
 import duckdb
-from pathlib import Path
-from mesh_defs.storage.open import storage_at
-s = storage_at({storage.kind!r}, Path({os.fspath(place)!r}))
+from tests.storage.places import place_told
+s = place_told({place.told()!r}).storage()
 with duckdb.connect() as c:
     print(c.execute("FROM " + s.relation(c, s.current().parts)).fetchall())
 """

@@ -11,7 +11,8 @@ import pytest
 
 from mesh_defs.errors import StorageError
 from mesh_defs.storage import durable
-from mesh_defs.storage.open import allowed_paths, attach, storage_at
+from mesh_defs.storage.open import allowed_paths, attach
+from tests.storage.places import NOWHERE, storage_in
 
 SECRET = "ada@example.com"
 FAILING = {
@@ -25,14 +26,14 @@ FAILING = {
 
 
 @pytest.mark.parametrize("select", FAILING.values(), ids=FAILING.keys())
-def test_no_value_is_told_and_nothing_left_when_staging_fails(storage, connection, files, select) -> None:
+def test_no_value_is_told_and_nothing_left_when_staging_fails(storage, connection, stored, select) -> None:
     with pytest.raises(StorageError) as caught:
         storage.stage(connection, select)
     told = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
     assert SECRET not in told.replace(select, "")
     assert "Exception" in str(caught.value)
     assert caught.value.fix
-    assert files() == set()
+    assert stored() == set()
     assert storage.stage(connection, "SELECT 1 AS a").rows == 1
 
 
@@ -59,16 +60,13 @@ def test_every_refusal_says_where(storage, connection, published, place) -> None
     ):
         with pytest.raises(StorageError) as caught:
             refused()
-        assert caught.value.where == str(place)
+        assert caught.value.where == place.where
         assert caught.value.fix
 
 
-def test_a_number_too_large_for_parquet_is_not_rounded(kind, place, connection) -> None:
-    storage, select = (
-        storage_at(kind, place),
-        "SELECT 170141183460469231731687303715884105727::HUGEINT AS n FROM range(2)",
-    )
-    if kind == "duckdb":
+def test_a_number_too_large_is_not_rounded(storage, connection) -> None:
+    select = "SELECT 170141183460469231731687303715884105727::HUGEINT AS n FROM range(2)"
+    if storage.kind == "duckdb":
         assert storage.stage(connection, select).rows == 2
         return
     with pytest.raises(StorageError, match="ConversionException") as caught:
@@ -76,9 +74,9 @@ def test_a_number_too_large_for_parquet_is_not_rounded(kind, place, connection) 
     assert "1701411" not in str(caught.value)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(storage, connection, published, files) -> None:
+def test_a_full_disk_is_told_and_leaves_nothing(storage, connection, published, stored, folder) -> None:
     """A limit on the file size stands in for a full disk: the write fails in the middle, inside DuckDB."""
-    before, names = published("SELECT 1 AS a"), files()
+    before, names = published("SELECT 1 AS a"), stored()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
     try:
@@ -86,21 +84,21 @@ def test_a_full_disk_is_told_and_leaves_nothing(storage, connection, published, 
             storage.stage(connection, "SELECT random() AS a, random() AS b FROM range(1_000_000)")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (storage.current(), files()) == (before, names)
+    assert (storage.current(), stored()) == (before, names)
     assert published("SELECT 2 AS a") == storage.current()
 
 
 @pytest.mark.parametrize(("number", "fix"), [(errno.ENOSPC, "free some disk"), (errno.EROFS, "mount it writable")])
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
 def test_a_disk_that_fails_while_publishing_changes_nothing(
-    storage, connection, published, files, monkeypatch, number, fix, operation
+    storage, connection, published, stored, folder, monkeypatch, number, fix, operation
 ) -> None:
     """Every write in turn fails; root ignores permissions, so a read-only place is played by its error."""
     before, attempts = published("SELECT 1 AS a"), 0
     real = getattr(os, operation)
     while True:
         candidate = storage.stage(connection, "SELECT 2 AS a")
-        names, left = files(), attempts
+        names, left = stored(), attempts
 
         def failing(*arguments):
             nonlocal left
@@ -121,7 +119,7 @@ def test_a_disk_that_fails_while_publishing_changes_nothing(
         finally:
             monkeypatch.undo()
         flipped = storage.current().id == candidate.id  # it failed after the flip, waiting for the disk
-        assert flipped or (storage.current() == before and files() == names)
+        assert flipped or (storage.current() == before and stored() == names)
         storage.discard(candidate)
         assert storage.current() == (storage.versions()[0] if flipped else before)
         before, attempts = storage.current(), attempts + 1
@@ -129,53 +127,53 @@ def test_a_disk_that_fails_while_publishing_changes_nothing(
     assert storage.current() == version
 
 
-def test_a_place_below_a_file_is_told(kind, tmp_path, connection) -> None:
+def test_a_place_below_a_file_is_told(file_kind, tmp_path, connection) -> None:
     (tmp_path / "file").write_text("")
-    storage = storage_at(kind, tmp_path / "file" / "place")
+    storage = storage_in(file_kind, tmp_path / "file" / "place")
     with pytest.raises(StorageError, match=r"(File exists|Not a directory) — give the product a place that is a"):
         storage.stage(connection, "SELECT 1 AS a")
     with pytest.raises(StorageError, match="the pointer cannot be read: Not a directory"):
         storage.current()
 
 
-def test_a_pointer_that_may_not_be_read_is_not_taken_for_damage(storage, published, place, monkeypatch) -> None:
+def test_a_pointer_that_may_not_be_read_is_not_taken_for_damage(storage, published, folder, monkeypatch) -> None:
     published("SELECT 1 AS a")
 
     def denied(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(type(place), "read_bytes", denied)
+    monkeypatch.setattr(type(folder), "read_bytes", denied)
     with pytest.raises(StorageError, match="Permission denied — let the user that runs this"):
         storage.current()
 
 
-def test_an_open_transaction_is_refused_before_its_rows_are_lost(storage, connection, files) -> None:
+def test_an_open_transaction_is_refused_before_its_rows_are_lost(storage, connection, stored) -> None:
     connection.execute("BEGIN")
     connection.execute("CREATE TABLE source AS SELECT 1 AS a")
-    if storage.kind == "parquet":
+    if storage.kind in ("parquet", "s3"):
         assert storage.stage(connection, "FROM source").rows == 1
         return
     with pytest.raises(StorageError, match="TransactionException — commit or roll back"):
         storage.stage(connection, "FROM source")
     connection.execute("ROLLBACK")
-    assert files() == set()
+    assert stored() == set()
     assert connection.execute("SELECT count(*) FROM duckdb_databases() WHERE path LIKE '%parts%'").fetchall() == [(0,)]
 
 
-def test_an_interrupted_step_leaves_nothing(storage, connection, files, monkeypatch) -> None:
+def test_an_interrupted_step_leaves_nothing(storage, connection, stored, folder, monkeypatch) -> None:
     def interrupted(path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(durable, "sync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         storage.stage(connection, "SELECT 1 AS a")
-    assert files() == set()
+    assert stored() == set()
 
 
-def test_a_lock_that_is_never_freed_is_told(storage, connection, place, monkeypatch) -> None:
+def test_a_lock_that_is_never_freed_is_told(storage, connection, folder, monkeypatch) -> None:
     candidate = storage.stage(connection, "SELECT 1 AS a")
     monkeypatch.setattr(durable, "LOCK_SECONDS_MAX", 0.0)
-    with durable.locked(place / "lock"), pytest.raises(StorageError, match="has held this lock for over 0 s"):
+    with durable.locked(folder / "lock"), pytest.raises(StorageError, match="has held this lock for over 0 s"):
         storage.publish(candidate, stamp={})
     assert storage.publish(candidate, stamp={}) == storage.current()
 
@@ -193,13 +191,13 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path) -> None:
         os.waitpid(child, 0)
 
 
-def test_a_locked_duckdb_reads_a_pin_and_nothing_else(kind, tmp_path, connection) -> None:
-    storage = storage_at(kind, tmp_path / "a*[b]" / "p")
+def test_a_locked_duckdb_reads_a_pin_and_nothing_else(file_kind, tmp_path, connection) -> None:
+    storage = storage_in(file_kind, tmp_path / "a*[b]" / "p")
     version = storage.publish(storage.stage(connection, "SELECT 1 AS a"), stamp={})
     other = storage.stage(connection, "SELECT 2 AS a")
     pin = storage.pin("a.b", version)
     with duckdb.connect() as engine:
-        engine.execute(f"CREATE VIEW {pin.relation} AS SELECT * FROM {attach(engine, pin)}")
+        engine.execute(f"CREATE VIEW {pin.relation} AS SELECT * FROM {attach(engine, pin, NOWHERE)}")
         engine.execute("SET allowed_paths = $paths", {"paths": list(allowed_paths(pin))})
         engine.execute("SET enable_external_access = false")
         engine.execute("SET lock_configuration = true")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from mesh_defs.storage.open import storage_at
+from tests.storage.places import storage_in
 
 CHANGES = ("fsync", "replace", "rename", "mkdir", "chmod", "unlink", "rmdir")
 
@@ -45,7 +45,7 @@ def die(_: int) -> int:
 
 
 def write(kind, place: Path, number: int) -> None:
-    storage = storage_at(kind, place)
+    storage = storage_in(kind, place)
     connection = duckdb.connect(config={"threads": 1})
     if number < 0:  # in the middle of writing the part itself
         connection.create_function("die", die, ["BIGINT"], "BIGINT")

@@ -1,14 +1,13 @@
-"""Publish own partitions again and again: python partition_writer.py <kind> <place> <times> <partition>..."""
+"""Publish own partitions again and again: python partition_writer.py <place> <times> <partition>..."""
 
 import sys
-from pathlib import Path
 
 import duckdb
 
-from mesh_defs.storage.open import storage_at
+from tests.storage.places import place_told
 
-kind, place, times, *partitions = sys.argv[1:]
-storage = storage_at(kind, Path(place))
+place, times, *partitions = sys.argv[1:]
+storage = place_told(place).storage()
 with duckdb.connect(config={"threads": 1}) as connection:
     for n in range(1, int(times) + 1):
         for partition in partitions:

@@ -3,8 +3,8 @@
 import duckdb
 import pytest
 
-from mesh_defs.engine.extensions import extension_file, load_extension
 from mesh_defs.errors import UnreachableError
+from mesh_defs.storage.extensions import extension_file, load_extension
 
 
 def test_loads_from_the_wheel_without_network_or_home(monkeypatch: pytest.MonkeyPatch) -> None:

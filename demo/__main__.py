@@ -1,10 +1,12 @@
 """`make demo`: the mesh from nothing to a cross-domain answer, in the commands that a newcomer would type next."""
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+
+from demo.other_systems import main as write_other_systems
+from mesh_defs.settings import load_settings
 
 QUESTION = """
 SELECT e.region, c.genre, count(*) AS clicks, round(avg(k.seconds_to_click), 1) AS seconds_to_click
@@ -17,7 +19,14 @@ GROUP BY ALL ORDER BY clicks DESC, genre LIMIT 8
 
 # (what it shows, the command)
 STEPS: Sequence[tuple[str, Sequence[str]]] = (
-    ("Every domain makes its products: write, audit, publish", ("refresh", "--in-process")),
+    (
+        "The audiences' Postgres, out of a wheel: a database, an owner, and readers of what they declare",
+        ("postgres", "start"),
+    ),
+    (
+        "Every domain makes its products: write, audit, publish; the retailer by its own Python",
+        ("refresh", "--in-process"),
+    ),
     ("The catalog, read back from the asset graph of all locations", ("products",)),
     ("One product: its promises, and whether it keeps them", ("show", "events.daily_reach")),
     (
@@ -25,6 +34,7 @@ STEPS: Sequence[tuple[str, Sequence[str]]] = (
         ("query", QUESTION, "--as", "ada", "--purpose", "measurement"),
     ),
     ("Its lineage, across domains", ("lineage", "events.daily_reach")),
+    ("What lies in the audiences' stores, and what of it has a contract", ("inventory", "audiences")),
 )
 NEXT = """
 Where to look next
@@ -41,9 +51,9 @@ def main() -> int:
     started = time.monotonic()
     for title, command in STEPS:
         _say(f"\n━━ {title}\n$ mesh {' '.join(_shown(word) for word in command)}\n")
-        code = subprocess.run(
-            [sys.executable, "-m", "mesh_defs.cli.main", *command], env=os.environ, check=False
-        ).returncode
+        code = subprocess.run([sys.executable, "-m", "mesh_defs.cli.main", *command], check=False).returncode
+        if command == ("postgres", "start"):
+            write_other_systems(load_settings())
         if code != 0:
             _say(f"\nthe demo stopped: that command ended with {code}; `mesh doctor` says what is missing here\n")
             return code

@@ -1,0 +1,92 @@
+"""One location's process: by which Python, in which environment. Reads the secrets files, and hands our environment on.
+
+What a location reads is known from the snapshot, before any of its code runs. Code that is only loaded gets no secret.
+"""
+
+import os
+from pathlib import Path
+
+from mesh_defs.documents.workspace import Location, read_workspace
+from mesh_defs.model.mesh import Mesh, Snapshot
+from mesh_defs.model.names import split_product
+from mesh_defs.processes.environment import DAGSTER, Resident, bare, environment_of, unclear
+from mesh_defs.processes.interpreter import interpreter_of
+from mesh_defs.settings import Settings, read_secrets
+
+
+def command(location: Location, settings: Settings, mesh: Mesh) -> tuple[list[str], dict[str, str]]:
+    """Return (argv prefix, environment) of a process for one location: `[*prefix, "-m", …]` runs as that location alone.
+
+    Raises UnreachableError when its interpreter is missing.
+    """
+    executable = interpreter_of(location, settings.root)
+    return [str(executable)], location_environment(location, settings, mesh.snapshot)
+
+
+def location_environment(location: Location, settings: Settings, snapshot: Snapshot) -> dict[str, str]:
+    """The environment of a location's own process: own secrets, and read credentials of its declared inputs."""
+    told = _environment(_resident(location, snapshot), settings)
+    # Whoever reaches Dagster's webserver may start any run: a domain is not told where it is.
+    return told if location.is_domain else {**told, "MESH_DAGSTER_URL": settings.dagster_url}
+
+
+def inherited_environment(location: Location, settings: Settings) -> dict[str, str]:
+    """Our environment as it is, where a container or a unit of its own already keeps a location apart."""
+    return {**os.environ, **_whereabouts(settings), "MESH_LOCATION": location.name}
+
+
+def dagster_environment(settings: Settings) -> dict[str, str]:
+    """The environment of Dagster's webserver and daemon: the instance's variables, and no domain's."""
+    return _environment(Resident(location=DAGSTER), settings)
+
+
+def loading_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process that only loads definitions: no secret at all."""
+    return {**bare(os.environ), **_whereabouts(settings), "MESH_LOCATION": "catalog"}
+
+
+def forget_secrets(settings: Settings) -> None:
+    """Leave this very process only the environment that `loading_environment` gives; for a forked child."""
+    kept = loading_environment(settings)
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+def given_to_none(settings: Settings) -> tuple[str, ...]:
+    """Variables of our environment that could be of two domains, and therefore reach neither."""
+    return unclear(os.environ, _domains(settings, _secrets(settings.secrets)))
+
+
+def _environment(resident: Resident, settings: Settings) -> dict[str, str]:
+    secrets = _secrets(settings.secrets)
+    domains = _domains(settings, secrets)
+    told = environment_of(resident, domains=domains, environ=os.environ, secrets=secrets)
+    return told | _whereabouts(settings)
+
+
+def _resident(location: Location, snapshot: Snapshot) -> Resident:
+    if not location.is_domain:
+        reads = frozenset(each.domain.name for each in snapshot.sections if each.domain)
+        return Resident(location=location.name, reads=reads)
+    section = next((each for each in snapshot.sections if each.location == location.name), None)
+    inputs = [name for product in (section.products if section else ()) for name in product.inputs]
+    reads = frozenset(split_product(name)[0] for name in inputs)
+    return Resident(location=location.name, domain=location.folder.name, reads=reads)
+
+
+def _whereabouts(settings: Settings) -> dict[str, str]:
+    return {
+        "MESH_ROOT": str(settings.root),
+        "MESH_HOME": str(settings.home),
+        "MESH_ENV": settings.environment,
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+
+
+def _domains(settings: Settings, secrets: dict[str, dict[str, str]]) -> frozenset[str]:
+    listed = {each.folder.name for each in read_workspace(settings.root) if each.is_domain}
+    return frozenset(listed | (secrets.keys() - {DAGSTER}))
+
+
+def _secrets(folder: Path) -> dict[str, dict[str, str]]:
+    return {file.stem: read_secrets(file) for file in sorted(folder.glob("*.env"))}
