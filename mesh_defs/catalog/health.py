@@ -9,7 +9,6 @@ from mesh_defs.documents.observed import load_observation, observation_file
 from mesh_defs.errors import MeshError
 from mesh_defs.model.mesh import DataProduct
 from mesh_defs.model.observation import Observation
-from mesh_defs.model.version import Version
 from mesh_defs.query.mesh import open_storage
 from mesh_defs.settings import Settings
 from mesh_defs.storage.base import Storage

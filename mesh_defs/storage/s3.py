@@ -205,6 +205,13 @@ class S3Storage:
         with self._told("old versions could not be removed"):
             return swept(self.manifest, now, retention_seconds)
 
+    def retire(self) -> tuple[str, ...]:
+        """Remove every object below the prefix: the parts last, so that no pointer outlives what it names."""
+        with self._told("the place could not be removed"):
+            names = sorted(self.objects.names(""), key=lambda name: (name.startswith("parts/"), name))
+            self.objects.remove(names)
+            return (*names, *self.objects.abort_uploads("", 0))
+
     def _sight(self) -> Sight:
         with self._told("the pointer cannot be read"):
             sight = self.manifest.sight()
