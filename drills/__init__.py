@@ -1,0 +1,1 @@
+"""Drills: processes killed, disks filled, servers gone, on purpose. Not shipped; `python -m drills`."""

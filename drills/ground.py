@@ -1,0 +1,86 @@
+"""Where drills happen: folders of their own, a Postgres, an S3, each started when first asked for. Breaks nothing."""
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import boto3
+import psycopg
+from moto.server import ThreadedMotoServer
+
+from mesh_defs.model.contract import StorageKind
+from mesh_defs.model.place import S3Access
+from tests.storage.places import KINDS, Place, folder_place, postgres_place, s3_place
+from tests.storage.postgres_crashes import Server
+from tests.storage.s3_faults import Proxy, proxied
+
+__all__ = ["KINDS", "Ground", "Place", "StorageKind"]
+
+
+@dataclass
+class Ground:
+    """What all drills of one run share. Everything ends with `exits`."""
+
+    exits: ExitStack = field(default_factory=ExitStack)
+
+    def folder(self, name: str) -> Path:
+        """A new folder. Not below another's: as root, Postgres runs as a user who must reach it."""
+        return Path(self.exits.enter_context(TemporaryDirectory(prefix=f"drill-{name}-", ignore_cleanup_errors=True)))
+
+    @cached_property
+    def postgres(self) -> Server:
+        """A Postgres that can be crashed."""
+        server = Server(self.folder("postgres") / "data")
+        self.exits.callback(server.stop)
+        return server
+
+    def database(self) -> str:
+        """URL of a new database."""
+        name = f"drill_{secrets.token_hex(4)}"
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return str(psycopg.conninfo.make_conninfo(self.postgres.url, dbname=name))
+
+    @cached_property
+    def s3(self) -> S3Access:
+        """An S3 API over HTTP."""
+        server = ThreadedMotoServer(port=0)
+        server.start()
+        self.exits.callback(server.stop)
+        host, port = server.get_host_and_port()
+        return S3Access(endpoint=f"http://{host}:{port}", key="drill", secret="of-the-drills")
+
+    @cached_property
+    def proxy(self) -> Proxy:
+        """The way to that S3 on which requests can be broken; it lets one PUT through at a time, as moto should."""
+        return self.exits.enter_context(proxied(self.s3))
+
+    def bucket(self) -> str:
+        """Name of a new bucket."""
+        name, access = f"drill-{secrets.token_hex(4)}", self.s3
+        client = boto3.client(
+            "s3",
+            endpoint_url=access.endpoint,
+            region_name=access.region,
+            aws_access_key_id=access.key,
+            aws_secret_access_key=access.secret,
+        )
+        client.create_bucket(Bucket=name)
+        return name
+
+    def place(self, kind: StorageKind) -> Place:
+        """A new place of this kind of storage; S3 through the proxy."""
+        if kind == "postgres":
+            return postgres_place(self.database())
+        if kind == "s3":
+            return s3_place(self.proxy.access, self.bucket())
+        return folder_place(kind, self.folder(kind) / "impressions")
+
+    def sound(self, place: Place) -> Place:
+        """The same place, past the proxy."""
+        if place.server.kind != "s3":
+            return place
+        return replace(place, access=replace(place.access, s3=self.s3))
