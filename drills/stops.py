@@ -1,4 +1,4 @@
-"""Where a process of a drill is to stop, and how it does: killed, or stopped as by SIGSTOP, by its own hand at exactly that point.
+"""Where a process of a drill is to stop, and how it does so by its own hand, killed or stopped, at exactly that point.
 
 This code runs in the process that dies: the product itself calls `obey` in the worker that makes it. Nothing in the mesh knows.
 """
@@ -17,6 +17,8 @@ from duckdb.sqltypes import BIGINT
 
 Point = Literal["stage", "audit", "flip", "write", "told"]
 ROWS = 5_000
+# What tells whether an answer is whole: generations least and most, rows, persons.
+SELECTED = "min(generation), max(generation), count(*), count(DISTINCT person_id)"
 TOLD: dict[Point, str] = {
     "stage": "in stage",
     "audit": "in audit",
@@ -89,7 +91,7 @@ def stop_before_change(number: int, stop: Callable[[], None]) -> Callable[[], No
     from botocore.httpsession import URLLib3Session
 
     left = number
-    asking = [(os, name) for name in _CHANGES]
+    asking: list[tuple[Any, str]] = [(os, name) for name in _CHANGES]
     asking += [(psycopg.Connection, "execute"), (psycopg.Connection, "commit"), (URLLib3Session, "send")]
     before = [(owner, name, getattr(owner, name)) for owner, name in asking]
 
@@ -126,7 +128,7 @@ def _stopping_rows(connection: duckdb.DuckDBPyConnection, rows: str, stop: Stop)
 def _stop_in_audit(stop: Stop) -> None:
     from mesh_defs.authoring import publish
 
-    evaluate = publish.evaluate
+    evaluate = publish.evaluate  # type: ignore[attr-defined]
 
     def stopping(connection: Any, relation: str, expectations: Any) -> Any:
         evaluate(connection, relation, expectations[: stop.number % (len(expectations) + 1)])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from drills.drill import HANGS_AFTER_SECONDS, require
+from drills.drill import HANGS_AFTER_SECONDS, LostError, require
 from drills.ground import Place
 
 
@@ -42,8 +42,8 @@ def watching(
     seen = Seen()
     try:
         for process in processes:
-            assert process.stdout
-            require(process.stdout.readline() == "reading\n", f"a reader ended: {_last_words(process)}")
+            if process.stdout and process.stdout.readline() != "reading\n":
+                raise LostError(f"a reader ended: {_last_words(process)}")
         yield seen
         for process in processes:
             _add(seen, process)

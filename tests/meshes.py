@@ -41,6 +41,13 @@ PERSON = (
     " customProperties: [{property: identifies, value: person}]}"
 )
 REGION = "{name: region, logicalType: string, required: true}"
+# A product that is cut by days, and a rule that an empty one breaks.
+DAY = "{name: day, logicalType: date, required: true, partitioned: true}"
+HITS = "{name: hits, logicalType: integer, required: true}"
+NOT_EMPTY = (
+    "{type: custom, engine: greatExpectations, severity: error, name: some_rows,"
+    " implementation: {type: expect_table_row_count_to_be_between, kwargs: {min_value: 1}}}"
+)
 
 
 def contract(

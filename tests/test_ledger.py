@@ -95,7 +95,11 @@ def test_what_is_returned_is_what_was_recorded(ledger: Ledger) -> None:
     assert ledger.entries()[0] == entry
 
 
-@pytest.mark.parametrize("value", [NOW, {1, 2}, b"x", object(), float("nan"), float("inf"), {(1, 2): 3}], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [NOW, {1, 2}, b"x", object(), float("nan"), float("inf"), {(1, 2): 3}],
+    ids=lambda value: type(value).__name__,
+)
 def test_a_body_that_is_not_json_is_refused_and_nothing_recorded(ledger: Ledger, value: Any) -> None:
     with pytest.raises(TypeError, match="the body of a 'asked' entry is not JSON"):
         ledger.append("asked", {"value": value}, at=NOW)

@@ -51,13 +51,13 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False, seconds_max: float = LOCK_SECONDS_MAX) -> Iterator[None]:
+def locked(path: Path, *, shared: bool = False, seconds_max: float | None = None) -> Iterator[None]:
     """Hold the lock on this file against other threads and processes; the kernel frees it when we die.
 
     Any number may hold it `shared` at once, and nobody else then. StorageError when others hold it too long.
     """
     with open(path, "ab") as file:
-        _acquire(file, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, seconds_max)
+        _acquire(file, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, seconds_max or LOCK_SECONDS_MAX)
         try:
             yield
         finally:

@@ -23,11 +23,20 @@ WAIT_SECONDS_MAX = 3_600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """Where a product is served from. `previous` is where it was before, kept since `moved_at` as a way back."""
+    """Where a product is served from. `previous` is where it was before, kept since `moved_at` as a way back.
+
+    `former` are places before that one, from moves that came too soon after each other: they go together with it.
+    """
 
     server: Server
     previous: Server | None = None
+    former: tuple[Server, ...] = ()
     moved_at: datetime | None = None
+
+    def moved(self, to: Server, *, at: datetime) -> "Served":
+        """Return what is recorded when the product moves on. Invariant: no place that may hold rows is forgotten."""
+        left = [place for place in (*self.former, self.previous) if place and place not in (to, self.server)]
+        return Served(server=to, previous=self.server, former=tuple(left), moved_at=at)
 
 
 def load_served(folder: Path, product: str) -> Served | None:
@@ -42,6 +51,7 @@ def load_served(folder: Path, product: str) -> Served | None:
         return Served(
             server=Server(**body["server"]),
             previous=Server(**body["previous"]) if body["previous"] else None,
+            former=tuple(Server(**each) for each in body.get("former", ())),
             moved_at=datetime.fromisoformat(moved_at) if moved_at else None,
         )
     except FileNotFoundError:
@@ -57,6 +67,7 @@ def store_served(folder: Path, product: str, served: Served) -> None:
         "format": FORMAT,
         "server": asdict(served.server),
         "previous": asdict(served.previous) if served.previous else None,
+        "former": [asdict(each) for each in served.former],
         "moved_at": served.moved_at.isoformat() if served.moved_at else None,
     }
     durable.make_folder(folder)

@@ -39,7 +39,18 @@ def swept(connection: Connection, catalog: Catalog, now: datetime, retention_sec
         if drop(connection, catalog.schema, table_of(id), serving):
             catalog.release(connection, id)
             removed.append(f"{'refused' if id in refused else 'parts'}/{id}")
-    return tuple(removed)
+    noted = [id for id, at in refused.items() if at < cutoff and f"refused/{id}" not in removed]
+    return (*removed, *_forgotten(connection, catalog, noted))
+
+
+def _forgotten(connection: Connection, catalog: Catalog, refused: Sequence[str]) -> Iterator[str]:
+    """Forget what was refused after a sweep had taken its table."""
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+    tables = {row[0] for row in connection.execute(query, [catalog.schema]).fetchall()}
+    for id in refused:
+        if table_of(id) not in tables:
+            catalog.release(connection, id)
+            yield f"refused/{id}"
 
 
 def drop(connection: Connection, schema: str, table: str, serving: str | None = None) -> bool:

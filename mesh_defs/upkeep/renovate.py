@@ -63,8 +63,7 @@ def renovate(
         if served_from(product.contract, settings) != served:
             raise StorageError(f"{product.name} was moved by somebody else meanwhile", fix="look with `mesh show`")
         versions += catch_up()
-        moved = Served(server=target, previous=served.server, moved_at=now())
-        store_served(settings.places_folder, product.name, moved)
+        store_served(settings.places_folder, product.name, served.moved(target, at=now()))
     return Renovation(product=product.name, old=served.server, new=target, versions=versions, moved=True)
 
 

@@ -33,12 +33,14 @@ def sweep(product: DataProduct, standards: Standards, settings: Settings, *, now
 
 
 def retire_previous(product: DataProduct, settings: Settings) -> tuple[str, ...]:
-    """Remove everything at the place that the product was moved from; there is no way back afterwards."""
+    """Remove everything at the places that the product was moved from; there is no way back afterwards."""
     with moving(settings.places_folder, product.name):
         served = served_from(product.contract, settings)
         if served.previous is None:
             return ()
         access = settings.access(product.contract.domain, product.storage, write=True)
-        removed = storage_at(served.previous, access).retire()
+        removed = tuple(
+            name for place in (*served.former, served.previous) for name in storage_at(place, access).retire()
+        )
         store_served(settings.places_folder, product.name, Served(server=served.server))
     return removed

@@ -48,7 +48,7 @@ def test_derived_products_are_eager_and_the_sensor_runs(shop: dg.Definitions) ->
     node = shop.resolve_asset_graph().get(dg.AssetKey(["shop", "regions"]))
     external = dg.AssetSelection.kind("external", include_sources=True)
     checked = dg.AutomationCondition.all_deps_blocking_checks_passed().allow(external)
-    assert node.automation_condition == dg.AutomationCondition.eager() & checked
+    assert node.automation_condition == (dg.AutomationCondition.eager() & checked).with_label("eager")
     sensor = shop.get_sensor_def("default_automation_condition_sensor")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 

@@ -102,7 +102,7 @@ def test_query_writes_every_format(shared_mesh: Settings, tmp_path: Path, form: 
         (("lineage", "nothing"), 1, "no product"),
         (("prodcuts",), 2, "did you mean 'products'?"),
         (("products", "--domain", "ship"), 1, "did you mean 'shop'?"),
-        (("refresh",), 2, "--in-process"),
+        (("refresh", "--in-process", "--resume"), 2, "leave out the other options"),
         (("refresh", "--in-process", "--select", "shop.region"), 1, "did you mean 'shop.regions'?"),
         (("query", "SELECT 1 AS a", "--as", "ada", "--format", "parquet"), 2, "--out"),
         (("new", "domain", "Shop"), 2, "lower case"),

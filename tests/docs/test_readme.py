@@ -51,7 +51,7 @@ def test_make_targets_exist(file: Path) -> None:
 def test_mesh_commands_exist(file: Path) -> None:
     known = set(mesh.list_commands(click.Context(mesh)))
     typed = "\n".join(_typed(file.read_text(encoding="utf-8")))
-    named = set(re.findall(r"^mesh ([a-z]+)\b|&& mesh ([a-z]+)\b", typed, re.MULTILINE))
+    named = set(re.findall(r"^mesh ([a-z-]+)|&& mesh ([a-z-]+)", typed, re.MULTILINE))
     assert {one or other for one, other in named} <= known
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mesh_defs.query.mesh import open_mesh
-from tests.meshes import PERSON, contract, derived, grants, python, settings_of, sql, two_domains
+from tests.meshes import DAY, HITS, NOT_EMPTY, PERSON, contract, derived, grants, python, settings_of, sql, two_domains
 from tests.refresh.stack import Stack, running
 
 WAITS = """@data_product()
@@ -28,6 +28,10 @@ def quiet(whole):
 
 defs = quiet(domain_definitions(__file__))
 """
+DAYS = (
+    "{property: grain, value: [day]}",
+    "{property: partitions, value: {start: '2026-11-01', end: '2026-11-04'}}",
+)
 ONE = "SELECT 1 AS person_id, 'north' AS region"
 
 
@@ -44,6 +48,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         **grants("people.waits", TO_SHOP),
         **contract("people.fails"),
         **sql("fails", "SELECT 1 AS person_id, CAST(NULL AS VARCHAR) AS region"),
+        **contract("people.days", columns=(DAY, HITS), granularity="aggregate", quality=(NOT_EMPTY,), custom=DAYS),
+        **sql("days", "SELECT $window_start AS day, 1 AS hits WHERE $window_start <> DATE '2026-11-03'"),
     }
     shop = {
         **derived("shop.after", columns=(PERSON,)),

@@ -13,7 +13,7 @@ import pytest
 
 from mesh_defs.authoring.worker import WORKER_TAG, parse_worker
 from mesh_defs.errors import StorageError, UnreachableError
-from mesh_defs.query.mesh import open_mesh
+from mesh_defs.query.mesh import open_mesh, open_storage
 from mesh_defs.refresh.graphql import Run
 from mesh_defs.refresh.launch import _loaded, resume_refresh
 from mesh_defs.refresh.plan import Plan, find_plan, store_plan
@@ -157,7 +157,7 @@ def test_a_killed_worker_is_retried_by_dagster_and_the_refresh_waits_for_that(st
         kill(worker.pid)
     code, outcomes, said = finished(process)
     assert (code, states(outcomes)) == (0, {"people.waits": "published"}), said
-    assert [run.status for run in runs_of(stack, refresh)] == ["FAILURE", "SUCCESS"]
+    wait_for(lambda: [run.status for run in runs_of(stack, refresh)] == ["FAILURE", "SUCCESS"])
 
 
 def test_a_webserver_that_is_killed_is_waited_for(stack: Stack) -> None:
@@ -247,7 +247,7 @@ def test_a_plan_that_cannot_be_read_is_named(stack_without_daemon: Stack) -> Non
     [
         (("--resume", "nothing"), 1, "there is no refresh 'nothing'"),
         (("--resume",), 1, "no refresh is unfinished"),
-        (("--resume", "x", "--select", "people"), 2, "leave out --select"),
+        (("--resume", "x", "--select", "people"), 2, "leave out the other options"),
         (("--select", "peple"), 1, "did you mean 'people'"),
     ],
 )
@@ -256,3 +256,15 @@ def test_a_wrong_call_says_what_is_right(
 ) -> None:
     exit_code, _, said = finished(stack_without_daemon.mesh("refresh", *arguments))
     assert (exit_code, told in said) == (code, True), said
+
+
+def test_each_partition_is_a_run_of_its_own_and_one_that_fails_harms_no_other(stack: Stack) -> None:
+    code, outcomes, said = finished(
+        stack.mesh("refresh", "--json", "--select", "people.days", "--partitions", "2026-11-02..2026-11-03")
+    )
+    assert (code, states(outcomes)) == (1, {"people.days": "failed"})
+    assert outcomes["people.days"]["told"].startswith("1 of 2 partitions — 2026-11-03: people.days: the new version of")
+    assert {run.tags["dagster/partition"] for run in runs_of(stack, refresh_id(said))} == {"2026-11-02", "2026-11-03"}
+    version = open_storage(open_mesh(stack.settings).products["people.days"], stack.settings).current()
+    assert version is not None
+    assert {part.partition for part in version.parts} == {"2026-11-02"}

@@ -15,11 +15,9 @@ from mesh_defs.refresh.instance import open_instance
 from mesh_defs.refresh.outcome import Outcome
 from mesh_defs.refresh.partitions import chosen
 from mesh_defs.settings import Settings
-from tests.meshes import contract, derived, grants, python, rows, settings_of, sql
+from tests.meshes import DAY, HITS, NOT_EMPTY, contract, derived, grants, python, rows, settings_of, sql
 
 WEEK = "{property: partitions, value: {start: '2026-11-01', end: '2026-11-08'}}"
-DAY = "{name: day, logicalType: date, required: true, partitioned: true}"
-HITS = "{name: hits, logicalType: integer, required: true}"
 TO_BOTH = "{id: both, principals: ['service:shop', ada], purposes: [measurement]}"
 # Day n of November has n visits; nobody came on the fifth.
 VISITS = """
@@ -45,12 +43,6 @@ def daily(**more: object) -> Mapping[str, str]:
         "SELECT day, count(*) AS hits FROM web.visits WHERE day >= $window_start AND day < $window_end GROUP BY day"
     )
     return {**cut, **sql("daily", select), **grants("shop.daily", TO_BOTH)}
-
-
-NOT_EMPTY = (
-    "{type: custom, engine: greatExpectations, severity: error, name: some_rows,"
-    " implementation: {type: expect_table_row_count_to_be_between, kwargs: {min_value: 1}}}"
-)
 
 
 def make(settings: Settings, *selections: str, partitions: str | None = None) -> dict[str, Outcome]:

@@ -1,6 +1,11 @@
 """What is removed, and what must never be."""
 
+from contextlib import suppress
+from datetime import timedelta
+
 import pytest
+
+from mesh_defs.errors import StorageError
 
 HOUR = 3600.0
 
@@ -131,3 +136,13 @@ def test_history_stays_short_over_many_versions(storage, published, clock, store
         storage.sweep(clock.advance(minutes=10), HOUR)
     assert len(storage.versions()) == 7
     assert len(stored()) <= 1 + 2 * 7
+
+
+def test_a_candidate_that_is_refused_after_a_sweep_took_it_leaves_nothing(storage, connection, clock, stored) -> None:
+    """As when the sweep's clock is a year ahead of the step's."""
+    candidate = storage.stage(connection, "SELECT 1 AS a")
+    storage.sweep(clock() + timedelta(days=365), retention_seconds=3600)
+    with suppress(StorageError):
+        storage.refuse(candidate, [{"check": "x"}])
+    storage.sweep(clock.advance(days=2), retention_seconds=3600)
+    assert (storage.refused(), stored()) == ((), set())

@@ -113,6 +113,23 @@ def test_there_is_a_way_back_until_the_old_place_is_retired(
         move(mesh, connection, back=True)
 
 
+def test_places_of_moves_in_quick_succession_are_all_retired(
+    mesh: Settings, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """A place that is forgotten keeps for ever what it holds, erased persons too."""
+    move_to_parquet(mesh)
+    move(mesh, connection)
+    edit(mesh, PERSONS, "persons_lake", "persons_pond")
+    assert move(mesh, connection).versions == 2
+    edit(mesh, PERSONS, "persons_pond", "persons_lake")
+    assert move(mesh, connection).versions == 0
+    root = mesh.storage_root("people", "storage/people")
+    assert {path.name for path in root.iterdir()} == {"persons", "persons_lake", "persons_pond"}
+    sweep(persons(mesh), open_mesh(mesh).standards, mesh, now=datetime.now(UTC) + timedelta(days=2))
+    assert {path.name for path in root.iterdir()} == {"persons_lake"}
+    assert rows(mesh, COUNT) == [(20, 210)]
+
+
 def test_what_is_published_during_the_copy_is_carried_too(
     mesh: Settings, connection: duckdb.DuckDBPyConnection
 ) -> None:
