@@ -2,11 +2,13 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import boto3
 import psycopg
@@ -18,6 +20,8 @@ from tests.storage.places import KINDS, Place, folder_place, postgres_place, s3_
 from tests.storage.postgres_crashes import Server
 from tests.storage.s3_faults import Proxy, proxied
 
+_Made = TypeVar("_Made")
+
 __all__ = ["KINDS", "Ground", "Place", "StorageKind"]
 
 
@@ -26,6 +30,14 @@ class Ground:
     """What all drills of one run share. Everything ends with `exits`."""
 
     exits: ExitStack = field(default_factory=ExitStack)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """Return what several drills share, made for the first of them."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        made: _Made = self.kept[name]
+        return made
 
     def folder(self, name: str) -> Path:
         """A new folder. Not below another's: as root, Postgres runs as a user who must reach it."""
@@ -49,7 +61,7 @@ class Ground:
     def s3(self) -> S3Access:
         """An S3 API over HTTP."""
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it prints every request
-        server = ThreadedMotoServer(port=0)
+        server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
         server.start()
         self.exits.callback(server.stop)
         host, port = server.get_host_and_port()

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
 
 from drills.drill import Drill, Task, require, times, until
 from drills.ground import KINDS
@@ -20,7 +21,6 @@ from tests.refresh.stack import INSTANCE, PLATFORM
 
 PRODUCTS = tuple(f"people.on_{kind}" for kind in KINDS)
 ALL = ("--select", "people", "--select", "shop")
-_MACHINES: dict[int, tuple[DrillMesh, Machine]] = {}
 
 
 def drills() -> list[Drill]:
@@ -28,7 +28,7 @@ def drills() -> list[Drill]:
     told: dict[str, tuple[str, Callable[[Task], str]]] = {
         "run-worker": ("kill -9 of Dagster's run worker at each point, then its retry", _workers),
         "code-server": ("kill -9 of the code server during `mesh refresh`", partial(_server, "code-server")),
-        "daemon": ("kill -9 of the daemon during `mesh refresh`", partial(_server, "daemon")),
+        "daemon": ("kill -9 of the daemon during `mesh refresh`", partial(_server, "dagster._daemon")),
         "webserver": ("kill -9 of the webserver during `mesh refresh`", partial(_server, "dagster_webserver")),
         "both": ("kill -9 of a code server together with its run worker", _both),
         "two-walks": ("two `mesh refresh` at once across locations", _two),
@@ -75,7 +75,10 @@ def _both(task: Task) -> str:
         with _held(mesh):
             refresh = _refresh(mesh, machine)
             _wait_for_step(mesh, refresh)
-            for pid in _family(machine, "people"):
+            [server, *_] = _processes(machine, "code-server", "people")
+            family, worker = _family(server), int((mesh.root / "began").read_text())
+            require(worker in family, "the run's worker is no child of its code server")
+            for pid in family:
                 os.kill(pid, signal.SIGKILL)
         _require_well(mesh, refresh, now, seconds_max=420)
         _require_back(machine)
@@ -105,12 +108,13 @@ def _two(task: Task) -> str:
 
 def _machine(task: Task) -> tuple[DrillMesh, Machine]:
     """One `mesh up` for all of them."""
-    key = id(task.ground)
-    if key not in _MACHINES:
+
+    def start() -> tuple[DrillMesh, Machine]:
         mesh = make_drill_mesh(task.ground, "machine", more=PLATFORM)
         (mesh.settings.dagster_home / "dagster.yaml").write_text(INSTANCE)
-        _MACHINES[key] = mesh, task.ground.exits.enter_context(running(mesh.settings))
-    return _MACHINES[key]
+        return mesh, task.ground.exits.enter_context(running(mesh.settings))
+
+    return task.ground.once("machine", start)
 
 
 def _refresh(mesh: DrillMesh, machine: Machine) -> "subprocess.Popen[str]":
@@ -169,22 +173,20 @@ def _require_tidy(mesh: DrillMesh) -> None:
 
 def _processes(machine: Machine, program: str, location: str) -> list[int]:
     """The processes of one program that `mesh up` keeps, but not what they run: a worker is multiprocessing's."""
-    found = [(pid, _command(pid)) for pid in machine.family()]
-    servers = [pid for pid, command in found if program in command and (not location or location in command)]
-    inner = [pid for pid, command in found if program == "code-server" and {"api", "grpc"} <= set(command)]
-    return servers + [pid for pid in inner if location in _command(pid)]
+    serving = [pid for pid in _family(machine.process.pid) if program in _command(pid)]
+    of_it = [pid for pid in serving if not location or location in _command(pid)]
+    inner = [each for pid in of_it for each in _family(pid) if {"api", "grpc"} <= set(_command(each))]
+    return sorted({*of_it, *inner})
 
 
-def _family(machine: Machine, location: str) -> list[int]:
-    from tests.processes.machine import descendants
-
-    [server] = [pid for pid in machine.family() if {"code-server", location} <= set(_command(pid))][:1]
-    return descendants(server)
+def _family(pid: int) -> list[int]:
+    """A process and all that descends from it, whichever thread started it."""
+    with suppress(psutil.NoSuchProcess):
+        return [pid, *(each.pid for each in psutil.Process(pid).children(recursive=True))]
+    return []
 
 
 def _command(pid: int) -> list[str]:
-    try:
-        text = Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return []
-    return text.split("\0")
+    with suppress(psutil.NoSuchProcess):
+        return list(psutil.Process(pid).cmdline())
+    return []

@@ -55,7 +55,7 @@ def taken(file: Path) -> Stop | None:
 def obey(connection: duckdb.DuckDBPyConnection, root: Path) -> duckdb.DuckDBPyRelation:
     """Return a generation's rows, and see to it that this process stops where it was ordered to."""
     generation = int((root / "generation").read_text())
-    (root / "began").touch()
+    (root / "began").write_text(str(os.getpid()))
     while (root / "hold").exists():
         time.sleep(0.02)
     stop = taken(root / "stop.json")

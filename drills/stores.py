@@ -27,10 +27,10 @@ _DISK_MEGABYTES: dict[StorageKind, int] = {"parquet": 4, "duckdb": 8, "postgres"
 _ROWS: dict[StorageKind, int] = {"parquet": 600_000, "duckdb": 1_200_000, "postgres": 3_000_000, "s3": 600_000}
 # What one small publication takes, or a little more: so that it fails at any of its writes.
 _PAGES: dict[StorageKind, int] = {"parquet": 6, "duckdb": 200, "postgres": 80, "s3": 4}
-_S3: dict[str, tuple[tuple[Fault, ...], float]] = {
-    "answering 503": (("busy",), 0.4),
-    "timing out": (("slow",), 0.12),
-    "resetting, losing and tearing answers": (("cut", "lost", "torn", "late"), 0.4),
+_S3: dict[str, tuple[str, tuple[Fault, ...], float]] = {
+    "s3-503": ("S3 answering 503", ("busy",), 0.4),
+    "s3-timeout": ("S3 timing out", ("slow",), 0.12),
+    "s3-reset": ("S3 resetting, losing and tearing answers", ("cut", "lost", "torn", "late"), 0.4),
 }
 
 
@@ -41,8 +41,8 @@ def drills() -> list[Drill]:
         for kind in KINDS
     ]
     stumbling = [
-        Drill(name=f"s3-{told.split()[-1]}", part="s3", told=f"S3 {told}", run=partial(_stumbling, told=told))
-        for told in _S3
+        Drill(name=name, part="s3", told=told, run=partial(_stumbling, faults=faults, often=often))
+        for name, (told, faults, often) in _S3.items()
     ]
     crash = Drill(name="crash", part="postgres", told="kill -9 of Postgres in mid-write, restart", run=_crash)
     return [crash, *disks, *stumbling]
@@ -177,11 +177,10 @@ def _require_told(write_big: Callable[[], None]) -> None:
     raise LostError("a part that is larger than the disk was written")
 
 
-def _stumbling(task: Task, *, told: str) -> str:
+def _stumbling(task: Task, *, faults: tuple[Fault, ...], often: float) -> str:
     place, proxy = task.ground.place("s3"), task.ground.proxy
     sound = task.ground.sound(place)
     write(sound, 1)
-    faults, often = _S3[told]
     last = 1 + 6 * task.rounds
     with watching(place=sound) as seen:
         proxy.choose = _stumbles(task.chance, faults, often)

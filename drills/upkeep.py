@@ -1,11 +1,14 @@
 """Kills what moves a product and what erases a person, anywhere in the middle; what is read meanwhile stays whole."""
 
+from datetime import UTC, datetime, timedelta
+
 from drills.drill import Drill, Task, require, times
-from drills.ground import KINDS
+from drills.ground import KINDS, Place
 from drills.mesh import DrillMesh, left_after_sweep, make_drill_mesh
 from drills.stops import ROWS
 from drills.watch import watching
 from mesh_defs.query.mesh import open_mesh, open_storage
+from mesh_defs.upkeep.sweep import sweep
 from tests.meshes import rows
 
 # How many changes each makes at least, so that it dies in the middle; it is narrowed when one gets through.
@@ -24,11 +27,12 @@ def _renovate(task: Task) -> str:
     mesh = make_drill_mesh(task.ground, "moved", products=("parquet",))
     mesh.next_generation()
     mesh.refresh(MOVED)
-    killed, changes, kind = 0, _MOVE_CHANGES, "parquet"
+    killed, changes, kind, left = 0, _MOVE_CHANGES, "parquet", list[Place]()
     with watching(root=mesh.root, products=[MOVED]) as seen:
         for n in range(task.rounds):
             kind = task.chance.choice([each for each in KINDS if each != kind])
             before, history = mesh.seen(MOVED), _history(mesh)
+            left.append(mesh.place(MOVED))
             mesh.serve_from(MOVED, kind, f"place_{n}")
             number = task.chance.randrange(changes)
             died = _killed(mesh, number, "renovate", MOVED)
@@ -40,9 +44,18 @@ def _renovate(task: Task) -> str:
             require(_history(mesh) == history, "the history did not come along")
             mesh.next_generation()
             mesh.refresh(MOVED)
-    left = left_after_sweep(mesh.place(MOVED))
-    require(not left, f"{len(left)} orphans outlive the sweep, the first: {left[:1]}")
+    _require_retired(mesh, left)
     return f"{times(task.rounds)}, {killed} killed, {seen.reads} reads through the door"
+
+
+def _require_retired(mesh: DrillMesh, left: list[Place]) -> None:
+    """Once the retention is over nothing lies at any place that the product ever left."""
+    opened = open_mesh(mesh.settings)
+    sweep(opened.products[MOVED], opened.standards, mesh.settings, now=datetime.now(UTC) + timedelta(days=400))
+    for place in left:
+        require(not place.stored(), f"{place.server.kind}: the place that was left still holds rows")
+    orphans = left_after_sweep(mesh.place(MOVED))
+    require(not orphans, f"{len(orphans)} orphans outlive the sweep, the first: {orphans[:1]}")
 
 
 def _history(mesh: DrillMesh) -> list[object]:

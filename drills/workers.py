@@ -10,7 +10,6 @@ from drills.watch import watching
 
 POINTS = tuple(TOLD)
 _WRITES_MAX = 14
-_MESHES: dict[int, DrillMesh] = {}
 
 
 def drills() -> list[Drill]:
@@ -77,7 +76,4 @@ def _two(task: Task, *, kind: StorageKind) -> str:
 
 def shared_mesh(task: Task) -> DrillMesh:
     """The mesh of all drills that leave it as it was."""
-    key = id(task.ground)
-    if key not in _MESHES:
-        _MESHES[key] = make_drill_mesh(task.ground, "mesh")
-    return _MESHES[key]
+    return task.ground.once("mesh", lambda: make_drill_mesh(task.ground, "mesh"))

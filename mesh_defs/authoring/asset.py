@@ -1,9 +1,9 @@
-"""One product as one Dagster asset: its spec, its checks, and the step that writes, audits and publishes it."""
+"""One product as one Dagster asset: its spec, its checks, and what Dagster fills in when its step runs."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from mesh_defs.authoring.folder import DomainFolder, Made
-from mesh_defs.authoring.inputs import StepInputs
-from mesh_defs.authoring.metadata import check_metadata, declared_metadata, described, published_metadata
+from mesh_defs.authoring.metadata import declared_metadata, described
 from mesh_defs.authoring.partitions import (
     declared_expectations,
     partition_mapping,
@@ -20,28 +19,15 @@ from mesh_defs.authoring.partitions import (
     unwarned,
 )
 from mesh_defs.authoring.product import ProductFunction
-from mesh_defs.authoring.publish import Audited, audit, write_audit_publish
 from mesh_defs.authoring.resources import DomainStorage, duckdb_key, is_on_s3, s3_key, storage_key
+from mesh_defs.authoring.step import ProductStep, Yielded, asset_key, place_of
 from mesh_defs.authoring.worker import mark_worker
-from mesh_defs.errors import MeshError, StorageError
+from mesh_defs.errors import MeshError
 from mesh_defs.model.contract import Contract, Server
-from mesh_defs.model.partition import Partition
-from mesh_defs.model.place import Access, S3Access
-from mesh_defs.query.mesh import served_from, server_in
-from mesh_defs.query.platform import open_platform
+from mesh_defs.model.place import Access
+from mesh_defs.query.mesh import server_in
 from mesh_defs.settings import Settings
-from mesh_defs.storage.base import Readable, Storage
-from mesh_defs.storage.open import readable_at, storage_at
-from mesh_defs.storage.places import load_served, publishing, store_served
-from mesh_defs.upkeep.erased import load_erased
-from quality_checks import Result, check_names
-
-Yielded = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
-
-
-def asset_key(product: str) -> dg.AssetKey:
-    """`domain.product` as Dagster's key."""
-    return dg.AssetKey(product.split("."))
+from quality_checks import check_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +39,6 @@ class ProductAsset:
     made: Made
     settings: Settings
     retention_seconds: float
-    s3: S3Access | None = None
 
     @property
     def key(self) -> dg.AssetKey:
@@ -111,7 +96,9 @@ class ProductAsset:
             code_version=self.made.code_version,
             freshness_policy=_freshness(contract.service_level.freshness_hours_max),
             automation_condition=options.automation_condition or eager,
-            metadata=declared_metadata(self.folder.declaration(contract.product), self._uri(None)),
+            metadata=declared_metadata(
+                self.folder.declaration(contract.product), place_of(self.contract, self.server, self._access)
+            ),
         )
 
     def _dep(self, name: str) -> dg.AssetDep:
@@ -132,31 +119,28 @@ class ProductAsset:
             for name, expectation in named
         ]
 
-    def _uri(self, root: str | None) -> str:
-        """Where the product lies, without who may reach it."""
-        if self.server.kind == "postgres":
-            return f"postgres:{self.contract.domain}/{self.server.place}"
-        if self.server.kind == "s3":
-            return self.server.place
-        base = Path(root) if root else self.settings.storage_root(self.contract.domain, self.folder.domain.storage)
-        return (base / self.server.place).as_uri()
-
     def _step(self, taken: set[str]) -> Callable[..., Yielded]:
         """`taken` are the parameters that Dagster fills for the product's own function."""
         domain = self.contract.domain
 
         def step(context: dg.AssetExecutionContext, **filled: Any) -> Yielded:
             mark_worker(context.instance, context.run_id)
-            root = filled[storage_key(domain)].root
             own = {name: value for name, value in filled.items() if name in taken}
+            access = replace(self._access, root=Path(filled[storage_key(domain)].root))
+            if self._uses_s3:
+                access = replace(access, s3=filled[s3_key(domain)].access(access.s3))
             with filled[duckdb_key(domain)].get_connection() as connection:
+                it = ProductStep(
+                    folder=self.folder,
+                    contract=self.contract,
+                    made=self.made,
+                    settings=self.settings,
+                    retention_seconds=self.retention_seconds,
+                    connection=connection,
+                    access=access,
+                )
                 try:
-                    told = self._access(root).s3
-                    it = replace(self, s3=filled[s3_key(domain)].access(told) if self._uses_s3 else told)
-                    if context.selected_asset_keys:
-                        yield from it._publish(context, connection, root, own)
-                    else:
-                        yield from it._audit_again(context, connection, root)
+                    yield from it.publish(context, own) if context.selected_asset_keys else it.audit_again(context)
                 except MeshError as error:
                     metadata = {"mesh/error": error.code, "mesh/mend": error.fix}
                     raise dg.Failure(str(error), metadata, allow_retries=error.retryable) from None
@@ -165,122 +149,14 @@ class ProductAsset:
 
         return step
 
-    def _publish(
-        self, context: dg.AssetExecutionContext, connection: Any, root: str, own: Mapping[str, Any]
-    ) -> Yielded:
-        inputs = StepInputs(
-            folder=self.folder,
-            contract=self.contract,
-            made=self.made,
-            connection=connection,
-            own_storage=lambda name: self._readable(root, self.folder.products[name][0]),
-            own_access=self._access(root),
-            door=lambda: open_platform(self.settings),
-            erased=load_erased(self.settings.home),
-            partition=self._partition(context),
-        )
-        given = dict(own)
-        if isinstance(self.made, ProductFunction):
-            offered = {"context": context, "connection": connection, "partition": inputs.partition}
-            given |= {name: value for name, value in offered.items() if name in self.made.takes}
-        places = self.settings.places_folder
-        with publishing(places, self.contract.product):
-            served = served_from(self.contract, self.settings)
-            audited = write_audit_publish(
-                inputs,
-                storage_at(served.server, self._access(root)),
-                given,
-                now=lambda: datetime.now(UTC),
-                retention_seconds=self.retention_seconds,
-            )
-            if audited.published and not load_served(places, self.contract.product):
-                store_served(places, self.contract.product, served)
-        if served.server != self.server:
-            fix = f"`mesh renovate {self.contract.product}` moves it to {self.server.kind}: {self.server.place}"
-            context.log.warning(f"published where it was before, to {served.server.kind}: {served.server.place}; {fix}")
-        checks = self._check_results(context, audited.results, audited.candidate.id)
-        if audited.published is None:
-            yield from checks
-            raise self._refused(audited)
-        yield dg.MaterializeResult(
-            asset_key=self.key,
-            metadata=published_metadata(audited, inputs.read, self._uri(root)),
-            check_results=checks,
-            data_version=dg.DataVersion(audited.published.stamp["data_version"]),
-        )
-
-    def _audit_again(self, context: dg.AssetExecutionContext, connection: Any, root: str) -> Yielded:
-        """Checks selected without the asset: look again at what is published, and change nothing."""
-        storage = self._storage(root, self.contract)
-        version = storage.current()
-        if version is None:
-            raise StorageError(f"{self.contract.product} has no published version to check", fix="materialize it first")
-        partition = self._partition(context)
-        parts = [part for part in version.parts if partition is None or part.partition == partition.key]
-        if not parts:
-            what = f"partition '{context.partition_key}' of {self.contract.product} was not published"
-            raise StorageError(what, fix="materialize it first")
-        results = audit(connection, storage, parts, self.contract, partition)
-        yield from self._check_results(context, results, version.id)
-
-    def _check_results(
-        self, context: dg.AssetExecutionContext, results: Sequence[Result], version: str
-    ) -> list[dg.AssetCheckResult]:
-        selected = {key.name for key in context.selected_asset_check_keys}
-        named = zip(check_names([result.expectation for result in results]), results, strict=True)
-        return [
-            dg.AssetCheckResult(
-                asset_key=self.key,
-                check_name=name,
-                passed=result.success,
-                severity=_SEVERITY[result.expectation.severity],
-                metadata=check_metadata(result, version),
-            )
-            for name, result in named
-            if name in selected
-        ]
-
-    def _partition(self, context: dg.AssetExecutionContext) -> Partition | None:
-        """The partition that this run makes. One run makes one: that is how a failed day harms no other."""
-        cut = self.contract.partitioning
-        if cut is None:
-            return None
-        if len(context.partition_keys) > 1:
-            fix = "launch one run for each, as Dagster's backfill and `mesh refresh --partitions` do"
-            raise StorageError(
-                f"a run makes one partition, this one was asked for {len(context.partition_keys)}", fix=fix
-            )
-        return cut.partition(context.partition_key)
-
-    def _refused(self, audited: Audited) -> dg.Failure:
-        failed = [r for r in audited.results if not r.success and r.expectation.severity == "critical"]
-        told = "; ".join(
-            f"{r.expectation.name} ({r.unexpected_count or 'the'} rows are not as promised)" for r in failed
-        )
-        of = f" of {audited.candidate.partition}" if audited.candidate.partition else ""
-        return dg.Failure(
-            f"{self.contract.product}: the new version{of} was quarantined, readers keep the last good one — {told}",
-            {"mesh/version": audited.candidate.id, "mesh/quarantined": True},
-            allow_retries=False,
-        )
-
-    def _storage(self, root: str, contract: Contract) -> Storage:
-        return storage_at(served_from(contract, self.settings).server, self._access(root))
-
-    def _readable(self, root: str, contract: Contract) -> Readable:
-        return readable_at(contract, served_from(contract, self.settings).server, self._access(root))
-
-    def _access(self, root: str) -> Access:
-        """How the domain itself reaches its stores; the folder is the resource's, which an operator may have set."""
-        told = self.settings.access(self.contract.domain, self.folder.domain.storage, write=True)
-        return replace(told, root=Path(root), s3=self.s3 or told.s3)
+    @property
+    def _access(self) -> Access:
+        """How the domain itself reaches its stores."""
+        return self.settings.access(self.contract.domain, self.folder.domain.storage, write=True)
 
     @property
     def _uses_s3(self) -> bool:
         return is_on_s3((contract for contract, _ in self.folder.products.values()), self.settings.environment)
-
-
-_SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
 
 def _eager() -> dg.AutomationCondition[Any]:

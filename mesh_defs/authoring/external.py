@@ -12,10 +12,10 @@ from typing import Any
 
 import dagster as dg
 
-from mesh_defs.authoring.asset import asset_key
 from mesh_defs.authoring.folder import DomainFolder
 from mesh_defs.authoring.metadata import check_metadata, declared_metadata, described
 from mesh_defs.authoring.observe import FRESH, SCHEMA, Look, look_at
+from mesh_defs.authoring.step import asset_key
 from mesh_defs.documents.observed import load_observation, observation_file, store_observation
 from mesh_defs.errors import MeshError, StorageError
 from mesh_defs.model.contract import Contract

@@ -1,6 +1,5 @@
 """What an asset says of itself, under Dagster's standard keys. Never a sample of data, never a rule of access."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -28,7 +27,7 @@ def declared_metadata(product: DataProduct, uri: str) -> dict[str, Any]:
     }
 
 
-def published_metadata(audited: Audited, read: Mapping[str, Mapping[str, str]], uri: str) -> dict[str, Any]:
+def published_metadata(audited: Audited, uri: str) -> dict[str, Any]:
     """What a publication knows: the version, its size, and what it was made from and under which grants."""
     version = audited.published
     if version is None:
@@ -39,7 +38,7 @@ def published_metadata(audited: Audited, read: Mapping[str, Mapping[str, str]], 
         "mesh/version": version.id,
         "mesh/contract_version": version.stamp["contract_version"],
         "mesh/bytes": version.bytes,
-        "mesh/read": dg.MetadataValue.json({name: dict(each) for name, each in read.items()}),
+        "mesh/read": dg.MetadataValue.json({name: dict(each) for name, each in audited.read.items()}),
     }
     if audited.columns_left_out:
         metadata["mesh/columns_left_out"] = ", ".join(audited.columns_left_out)

@@ -29,13 +29,14 @@ from quality_checks import QualityError, Result, check_names, evaluate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """A candidate and what its audit found. `published` is None when the audit refused it."""
+    """A candidate, what it was made from, and what its audit found. `published` is None when the audit refused it."""
 
     candidate: Candidate
     results: Sequence[Result]
     published: Version | None
     lineage: ColumnLineage
     columns_left_out: tuple[str, ...]
+    read: Mapping[str, Mapping[str, str]]
 
 
 def write_audit_publish(
@@ -68,7 +69,14 @@ def write_audit_publish(
         raise
     with suppress(StorageError):  # what is published is published; the nightly sweep reports what it cannot remove
         storage.sweep(now(), retention_seconds)
-    return Audited(candidate=candidate, results=results, published=version, lineage=lineage, columns_left_out=left_out)
+    return Audited(
+        candidate=candidate,
+        results=results,
+        published=version,
+        lineage=lineage,
+        columns_left_out=left_out,
+        read=inputs.read,
+    )
 
 
 def audit(

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mesh_defs.authoring.asset import asset_key
 from mesh_defs.authoring.partitions import partitions_definition
+from mesh_defs.authoring.step import asset_key
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.partition import Partitioning
 

@@ -1,5 +1,7 @@
 """A person is removed from every product that names them, in every version, and does not come back."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ from mesh_defs.query.mesh import open_mesh, open_storage
 from mesh_defs.settings import Settings
 from mesh_defs.upkeep.erase import Erasure, erase, find, retire_erased
 from mesh_defs.upkeep.sweep import sweep
-from tests.meshes import ask, contract, derived, grants, refresh, rows, settings_of, sql, two_domains
+from tests.meshes import ask, contract, derived, grants, python, refresh, rows, settings_of, sql, two_domains
 
 TO_ALL = "{id: all, principals: [ada, 'service:shop'], purposes: [measurement]}"
 VISITS = "SELECT person_id, region FROM people.persons WHERE person_id <= 5 UNION ALL SELECT 3, 'again'"
@@ -110,3 +112,36 @@ def test_what_a_query_may_be_reading_goes_with_a_later_sweep(
 def test_a_key_is_no_piece_of_sql(mesh: Settings, connection: duckdb.DuckDBPyConnection) -> None:
     found = by_product(find("3' OR '1'='1", open_mesh(mesh), mesh, connection=connection))
     assert found["people.persons"] == ("absent", 0, 0)
+
+
+WAITS = """@data_product()
+def persons():
+    import pathlib, time
+    pathlib.Path({begun!r}).touch()
+    while pathlib.Path({hold!r}).exists():
+        time.sleep(0.02)
+    return "SELECT n AS person_id, 'north' AS region FROM range(1, 6) AS numbers(n)"
+"""
+
+
+def test_a_step_that_began_before_does_not_bring_the_person_back(tmp_path: Path) -> None:
+    """It read who was erased before the person was; the erasure waits for it, and then finds the person."""
+    begun, hold = tmp_path / "begun", tmp_path / "hold"
+    people = {"contracts/persons.odcs.yaml": contract("people.persons")["contracts/persons.odcs.yaml"]}
+    people |= python("persons", WAITS.format(begun=str(begun), hold=str(hold)))
+    domains = two_domains(people=people)
+    del domains["people"]["products/persons.sql"]
+    settings = settings_of(tmp_path / "mesh", domains)
+    refresh(settings, "people")
+    hold.touch()
+    begun.unlink()
+    step = threading.Thread(target=refresh, args=(settings, "people"))
+    step.start()
+    while not begun.exists():
+        time.sleep(0.02)
+    threading.Timer(1, hold.unlink).start()
+    with duckdb.connect() as connection:
+        erasures = erase("3", open_mesh(settings), settings, connection=connection, now=datetime.now(UTC))
+    step.join()
+    assert by_product(erasures)["people.persons"] == ("erased", 1, 1)
+    assert rows(settings, "SELECT count(*), count(*) FILTER (person_id = 3) FROM people.persons") == [(4, 0)]
