@@ -5,6 +5,7 @@
 {property: partitions, value: {values: [north, south]}}                       values of a VARCHAR column
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -22,6 +23,9 @@ _AT: Field = ("customProperties", "partitions")
 _FIELDS = ("start", "end", "values", "lookback_days")
 _EXAMPLE = 'write `{start: "2026-11-01"}` for days, or `{values: [north, south]}`'
 _VALUES_MAX = 1_000
+# `A..B` means a range, and Dagster takes no control characters.
+_VALUE = re.compile(r"(?!.*\.\.)(?=.*\S)[^\x00-\x1f\x7f]{1,200}")
+_FIRST_DAY = date(1900, 1, 1)
 _LOOKBACK_DAYS_MAX = 366
 
 
@@ -60,9 +64,9 @@ def _by_values(column: Column, declared: Mapping[str, Any], at: Field, wrong: Co
         if name in declared:
             wrong.add(_AT, f"`{name}` has no meaning beside `values`", "leave it out")
     values = declared["values"]
-    texts = isinstance(values, list) and all(isinstance(each, str) and each.strip() for each in values)
+    texts = isinstance(values, list) and all(isinstance(each, str) and _VALUE.fullmatch(each) for each in values)
     if not texts or not 0 < len(values) <= _VALUES_MAX or len(set(values)) < len(values):
-        wrong.add(_AT, f"found {values!r}", f"list 1 to {_VALUES_MAX} different texts")
+        wrong.add(_AT, f"found {values!r}", f"list 1 to {_VALUES_MAX} different texts of one line, without `..`")
         return None
     return Partitioning(column=column.name, values=tuple(values))
 
@@ -77,6 +81,8 @@ def _by_days(column: Column, declared: Mapping[str, Any], at: Field, wrong: Comp
     start, end = days["start"], days.get("end")
     if start is None:
         return None
+    if start < _FIRST_DAY:
+        wrong.add(_AT, f"`start`: found {start}", f"begin at {_FIRST_DAY} or later")
     if end is not None and end <= start:
         wrong.add(_AT, f"`end`: found {end}", f"write the day after the last, later than {start}")
     return Partitioning(column=column.name, start=start, end=end, lookback_days=_lookback(declared, wrong))
