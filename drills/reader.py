@@ -29,11 +29,12 @@ Sums = tuple[int, int, int, int]
 
 
 def polled(reads: Mapping[str, Callable[[], Sums]], rows_min: int, *, may_fail: bool) -> dict[str, Any]:
-    """Read everything in turn until the drill is over."""
+    """Read everything in turn until the drill is over, and once more then: what a drill leaves is seen."""
     newest = dict.fromkeys(reads, 0)
     seen: dict[str, Any] = {"reads": 0, "unanswered": 0, "wrong": [], "generations": 0}
-    looks = 0
-    while not _is_over():
+    over, looked = False, False
+    while not over:
+        over = _is_over()
         for name, read in reads.items():
             try:
                 least, most, count, distinct = read()
@@ -48,10 +49,10 @@ def polled(reads: Mapping[str, Callable[[], Sums]], rows_min: int, *, may_fail: 
                 seen["wrong"].append(f"{name}: {told}")
             seen["generations"] += most > newest[name]
             newest[name] = max(newest[name], most)
-        looks += 1
-        if looks == 1:
+        if not looked:
             sys.stdout.write("reading\n")
             sys.stdout.flush()
+            looked = True
     return seen
 
 

@@ -29,7 +29,7 @@ _ROWS: dict[StorageKind, int] = {"parquet": 600_000, "duckdb": 1_200_000, "postg
 _PAGES: dict[StorageKind, int] = {"parquet": 6, "duckdb": 200, "postgres": 80, "s3": 4}
 _S3: dict[str, tuple[str, tuple[Fault, ...], float]] = {
     "s3-503": ("S3 answering 503", ("busy",), 0.4),
-    "s3-timeout": ("S3 timing out", ("slow",), 0.12),
+    "s3-timeout": ("S3 timing out", ("slow",), 0.25),
     "s3-reset": ("S3 resetting, losing and tearing answers", ("cut", "lost", "torn", "late"), 0.4),
 }
 

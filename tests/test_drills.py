@@ -4,13 +4,20 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from drills.__main__ import every_drill, run
-from drills.drill import Drill, Outcome, practise, require
+from drills.drill import Drill, LostError, Outcome, practise, require
 from drills.ground import Ground
-from drills.stops import TOLD
+from drills.places import write
+from drills.stops import TOLD, select
+from drills.watch import watching
+from mesh_defs.model.version import Candidate, Version
+from mesh_defs.storage.local import LocalStorage
+from tests.storage.places import folder_place
 
 SHORT = (
     *("worker-flip/parquet", "worker-write/parquet", "stale-lock/parquet", "clock/duckdb", "pointer/parquet"),
@@ -69,3 +76,40 @@ def test_the_command_fails_when_nothing_was_drilled_and_tells_it_as_json() -> No
     command = [sys.executable, "-m", "drills", "--json", "--only", "nothing-like-this"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)) == (1, {"seed": 7, "lost": 0, "drills": []})
+
+
+def test_a_storage_that_acknowledges_and_forgets_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    publish, published = LocalStorage.publish, []
+
+    def forgetful(storage: LocalStorage, candidate: Candidate, **stamp: object) -> Version:
+        published.append(candidate)
+        return publish(storage, candidate, **stamp) if len(published) < 3 else storage.current()
+
+    monkeypatch.setattr(LocalStorage, "publish", forgetful)
+    [drill] = [drill for drill in every_drill() if drill.is_one_of(["pointer/parquet"])]
+    [outcome] = run([drill], seed=3, rounds=1, minutes=0, say=lambda outcome: None)
+    assert outcome.lost == "the last good version is not read"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (select(1, rows=100), "generations 1 to 1 after 0, 100 rows, 100 persons"),
+        (f"{select(1, rows=4_999)} UNION ALL {select(1, rows=1)}", "5000 rows, 4999 persons"),
+        (f"{select(1, rows=4_999)} UNION ALL SELECT 5_000, 'north', 2", "generations 1 to 2"),
+    ],
+)
+def test_a_reader_notices_what_is_not_whole(tmp_path: Path, rows: str, told: str) -> None:
+    place = folder_place("parquet", tmp_path / "place")
+    with duckdb.connect() as connection:
+        storage = place.storage()
+        storage.publish(storage.stage(connection, rows), stamp={})
+    with pytest.raises(LostError, match=told), watching(place=place):
+        pass
+
+
+def test_a_reader_notices_a_version_that_goes_back(tmp_path: Path) -> None:
+    place = folder_place("parquet", tmp_path / "place")
+    write(place, 2)
+    with pytest.raises(LostError, match="generations 1 to 1 after 2"), watching(place=place):
+        write(place, 1)

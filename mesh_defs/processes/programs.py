@@ -52,13 +52,17 @@ def code_server(
 def webserver(settings: Settings, workspace: Path, *, host: str, port: int) -> Program:
     """Dagster's UI and GraphQL. It imports no domain and holds no domain's secret."""
     command = (sys.executable, "-m", "dagster_webserver", "-w", str(workspace), "-h", host, "-p", str(port))
-    return Program(name="dagster-webserver", command=command, environment=dagster_environment(settings), folder=settings.home)
+    return Program(
+        name="dagster-webserver", command=command, environment=dagster_environment(settings), folder=settings.home
+    )
 
 
 def daemon(settings: Settings, workspace: Path) -> Program:
     """Dagster's schedules, sensors, queue and monitoring. It imports no domain and holds no domain's secret."""
     command = (sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning")
-    return Program(name="dagster-daemon", command=command, environment=dagster_environment(settings), folder=settings.home)
+    return Program(
+        name="dagster-daemon", command=command, environment=dagster_environment(settings), folder=settings.home
+    )
 
 
 def write_workspace(file: Path, locations: Mapping[Location, int]) -> None:

@@ -7,7 +7,7 @@ place. One small document per product; none yet means: as the contract says. Mov
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ WAIT_SECONDS_MAX = 3_600.0
 class Served:
     """Where a product is served from. `previous` is where it was before, kept since `moved_at` as a way back.
 
-    `former` are places before that one, from moves that came too soon after each other: they go together with it.
+    `former` are other places that may hold rows of it, of moves that were given up or came soon after each other: they go
+    together with the previous one. Invariant: no place that may hold rows is forgotten.
     """
 
     server: Server
@@ -33,10 +34,19 @@ class Served:
     former: tuple[Server, ...] = ()
     moved_at: datetime | None = None
 
+    @property
+    def left(self) -> tuple[Server, ...]:
+        """Every place that may hold rows besides the one that is served."""
+        return (*self.former, *([self.previous] if self.previous else []))
+
+    def moving(self, to: Server, *, at: datetime) -> "Served":
+        """Return what is recorded before rows are copied to a new place."""
+        return self if to in self.left else replace(self, former=(*self.former, to), moved_at=at)
+
     def moved(self, to: Server, *, at: datetime) -> "Served":
-        """Return what is recorded when the product moves on. Invariant: no place that may hold rows is forgotten."""
-        left = [place for place in (*self.former, self.previous) if place and place not in (to, self.server)]
-        return Served(server=to, previous=self.server, former=tuple(left), moved_at=at)
+        """Return what is recorded when the product moves on."""
+        former = tuple(place for place in self.left if place not in (to, self.server))
+        return Served(server=to, previous=self.server, former=former, moved_at=at)
 
 
 def load_served(folder: Path, product: str) -> Served | None:

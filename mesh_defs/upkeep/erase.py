@@ -122,7 +122,7 @@ def _looked(
     older = [version for version in versions if current is None or version.id != current.id]
     holding = sum(1 for version in older if any(counts[part.path] for part in version.parts))
     served = served_from(product.contract, settings)
-    elsewhere = served.previous is not None or bool(storage.refused())
+    elsewhere = bool(served.left or storage.refused())
     state: State = "erased" if rows or holding or elsewhere else "absent"
     return Erasure(product=product.name, state=state, rows=rows, versions=holding)
 

@@ -58,6 +58,9 @@ def renovate(
         source = opened(served.server, now)
         return carry(source, lambda clock: opened(target, clock), connection, report)
 
+    with moving(settings.places_folder, product.name):
+        served = served_from(product.contract, settings).moving(target, at=now())
+        store_served(settings.places_folder, product.name, served)
     versions = catch_up()
     with moving(settings.places_folder, product.name):
         if served_from(product.contract, settings) != served:

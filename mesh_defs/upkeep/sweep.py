@@ -27,7 +27,7 @@ def sweep(product: DataProduct, standards: Standards, settings: Settings, *, now
         retention_seconds = standards.query_seconds_max
     removed = open_storage(product, settings, write=True).sweep(now, retention_seconds)
     served = served_from(product.contract, settings)
-    if served.previous and served.moved_at and now - served.moved_at > timedelta(seconds=retention_seconds):
+    if served.left and served.moved_at and now - served.moved_at > timedelta(seconds=retention_seconds):
         removed += retire_previous(product, settings)
     return removed
 
@@ -36,11 +36,9 @@ def retire_previous(product: DataProduct, settings: Settings) -> tuple[str, ...]
     """Remove everything at the places that the product was moved from; there is no way back afterwards."""
     with moving(settings.places_folder, product.name):
         served = served_from(product.contract, settings)
-        if served.previous is None:
+        if not served.left:
             return ()
         access = settings.access(product.contract.domain, product.storage, write=True)
-        removed = tuple(
-            name for place in (*served.former, served.previous) for name in storage_at(place, access).retire()
-        )
+        removed = tuple(name for place in served.left for name in storage_at(place, access).retire())
         store_served(settings.places_folder, product.name, Served(server=served.server))
     return removed

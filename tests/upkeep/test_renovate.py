@@ -175,3 +175,28 @@ def test_a_storage_that_cannot_hold_it_leaves_everything_as_it_was(
         move(settings, connection)
     assert served_from(persons(settings).contract, settings).server.kind == "duckdb"
     assert rows(settings, "SELECT count(*) FROM people.persons") == [(10,)]
+
+
+def test_a_move_that_was_given_up_leaves_nothing_behind(mesh: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+    """Killed on its way to one place, and then sent to another."""
+    move_to_parquet(mesh)
+
+    def die(version: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        seen: list[object] = []
+
+        def die_later(version: object) -> None:
+            seen.append(version)
+            if len(seen) > 1:
+                die(version)
+
+        renovate(persons(mesh), mesh, connection=connection, now=lambda: datetime.now(UTC), report=die_later)
+    lake = mesh.storage_root("people", "storage/people") / "persons_lake"
+    assert lake.is_dir()
+    edit(mesh, PERSONS, "path: persons_lake", "path: persons_elsewhere")
+    assert move(mesh, connection).versions == 2
+    sweep(persons(mesh), open_mesh(mesh).standards, mesh, now=datetime.now(UTC) + timedelta(days=2))
+    assert not lake.exists()
+    assert rows(mesh, COUNT) == [(20, 210)]
