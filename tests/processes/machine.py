@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mesh_defs.processes.programs import free_ports
 from mesh_defs.settings import Settings
 
@@ -93,11 +95,11 @@ def running(settings: Settings, **environment: str) -> Iterator[Machine]:
 
 
 def descendants(pid: int) -> list[int]:
+    """A process and all that it started, from whichever of its threads: Dagster starts runs from another than the main one."""
     try:
-        children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:
         return []
-    return [pid, *(each for child in children for each in descendants(child))]
 
 
 def shown_by(pid: int) -> bytes:
