@@ -207,7 +207,7 @@ def test_an_interrupted_step_leaves_nothing(place, published, connection) -> Non
 
     connection.create_function("interrupt", interrupt, [BIGINT], BIGINT)
     with pytest.raises((KeyboardInterrupt, RuntimeError, StorageError)):
-        place.storage().stage(connection, "SELECT interrupt(range) AS g FROM range(400_000)")
+        place.storage().stage(connection, "SELECT interrupt(range) AS g FROM range(5_000_000)")
     assert place.stored() == names
     assert generation(place) == (1, 1000)
 
