@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-import boto3
 import psycopg
 from moto.server import ThreadedMotoServer
 
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.model.place import S3Access
+from tests.servers import new_bucket
 from tests.storage.places import KINDS, Place, folder_place, postgres_place, s3_place
 from tests.storage.postgres_crashes import Server
 from tests.storage.s3_faults import Proxy, proxied
@@ -72,25 +72,12 @@ class Ground:
         """The way to that S3 on which requests can be broken; it lets one PUT through at a time, as moto should."""
         return self.exits.enter_context(proxied(self.s3))
 
-    def bucket(self) -> str:
-        """Name of a new bucket."""
-        name, access = f"drill-{secrets.token_hex(4)}", self.s3
-        client = boto3.client(
-            "s3",
-            endpoint_url=access.endpoint,
-            region_name=access.region,
-            aws_access_key_id=access.key,
-            aws_secret_access_key=access.secret,
-        )
-        client.create_bucket(Bucket=name)
-        return name
-
     def place(self, kind: StorageKind) -> Place:
         """A new place of this kind of storage; S3 through the proxy."""
         if kind == "postgres":
             return postgres_place(self.database())
         if kind == "s3":
-            return s3_place(self.proxy.access, self.bucket())
+            return s3_place(self.proxy.access, new_bucket(self.s3))
         return folder_place(kind, self.folder(kind) / "impressions")
 
     def sound(self, place: Place) -> Place:

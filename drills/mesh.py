@@ -18,6 +18,7 @@ from mesh_defs.model.place import S3Access
 from mesh_defs.query.mesh import open_mesh, open_storage, served_from
 from mesh_defs.settings import Settings, load_settings
 from tests.meshes import PERSON, REGION, contract, derived, grants, python, refresh, settings_of, sql
+from tests.servers import new_bucket
 
 GENERATION = "{name: generation, logicalType: integer, required: true}"
 COUNTED = "{name: persons, logicalType: integer, required: true}"
@@ -122,7 +123,7 @@ def left_after_sweep(place: Place, *, days: float = 1) -> tuple[str, ...]:
 
 def make_drill_mesh(ground: Ground, name: str, *, products: Sequence[StorageKind] = KINDS, more: str = "") -> DrillMesh:
     """Write the mesh, tell it where its servers are, and publish a first generation of everything."""
-    root, bucket = ground.folder(name) / "mesh", ground.bucket()
+    root, bucket = ground.folder(name) / "mesh", new_bucket(ground.s3)
     people = {k: v for kind in products for k, v in _product(f"on_{kind}", kind, root, bucket).items()}
     shop = {
         **derived("shop.counts", grain="region", columns=(REGION, COUNTED), granularity="aggregate"),

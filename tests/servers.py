@@ -50,13 +50,18 @@ def s3_server() -> Iterator[S3Access]:
 @pytest.fixture
 def bucket(s3_server: S3Access) -> str:
     """Name of an empty bucket of the test's own."""
+    return new_bucket(s3_server)
+
+
+def new_bucket(access: S3Access) -> str:
+    """Make a bucket that nobody else uses; return its name."""
     name = f"test-{secrets.token_hex(6)}"
     client = boto3.client(
         "s3",
-        endpoint_url=s3_server.endpoint,
-        region_name=s3_server.region,
-        aws_access_key_id=s3_server.key,
-        aws_secret_access_key=s3_server.secret,
+        endpoint_url=access.endpoint,
+        region_name=access.region,
+        aws_access_key_id=access.key,
+        aws_secret_access_key=access.secret,
     )
     client.create_bucket(Bucket=name)
     return name
