@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,6 +20,7 @@ from quality_checks.registry import TYPES
 
 REFERENCE = Path(__file__).parent / "reference"
 _WIDTH = 100
+_CONTEXT: dict[str, Any] = {**mesh.context_settings, "max_content_width": _WIDTH}
 _GENERATED = "<!-- Written by docs/generate.py. Change the code, then run it. -->"
 
 
@@ -78,7 +80,8 @@ def told_by(kind: ExpectationType) -> str:
 def _commands() -> Iterator[str]:
     yield from ("# Commands", "", "What `mesh … --help` says.", "")
     for name, command in commands().items():
-        context = click.Context(command, info_name=name, terminal_width=_WIDTH, max_content_width=_WIDTH)
+        # As whoever types it sees it: below `mesh`, each command has its help options, and click keeps the first it made.
+        context = click.Context(command, info_name=name, terminal_width=_WIDTH, **_CONTEXT)
         yield from (f"## `{name}`", "", "```", *command.get_help(context).splitlines(), "```", "")
 
 
