@@ -1,6 +1,7 @@
 """One refresh as it goes: what is pending, which runs are at it, what became of each product. Knows no clock and no patience."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,11 @@ from mesh_defs.settings import Settings
 
 REFRESH_TAG, GROUP_TAG = "mesh/refresh", "mesh/group"
 PARTITION_TAG = "dagster/partition"
+_UNREACHED = "DagsterUserCodeUnreachableError"
 # One at a time each; a launch waits for the code server, so that several at once take hardly longer than one.
 LAUNCHES_AT_ONCE_MAX = 8
+# Looks at a location whose code server was killed: about a minute, in which it is started again and reached.
+LAUNCH_TRIES_MAX = 120
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class Walk:
         self._made: dict[str, tuple[str, float]] = {}  # product -> the run that made it, and when
         self._parts: dict[str, dict[str, Outcome]] = {}  # partitioned product -> what became of each partition
         self._mine: tuple[Run, ...] = ()
+        self._silent: Counter[str] = Counter()  # location -> launches that its code server did not answer, in a row
         self.pending = {name for name in plan.products if name in products}
         self.busy: set[str] = set()
         self.queued = False
@@ -171,7 +176,11 @@ class Walk:
             blocked = self._failed | self.busy
             groups = ready_groups(self._products, pending=self.pending, blocked=blocked)
             with ThreadPoolExecutor(LAUNCHES_AT_ONCE_MAX) as pool:
-                list(pool.map(self._launch, *zip(*self._runs_of(groups), strict=True)))
+                launched = pool.map(self._launch, *zip(*self._runs_of(groups), strict=True))
+                unreached = {location for location in launched if location}
+            for location in unreached - self._silent.keys():
+                self._say(f"{location}: its code server does not answer; trying again")
+            self._silent = Counter({location: self._silent[location] + 1 for location in unreached})
 
     def _runs_of(self, groups: Collection[Group]) -> Iterator[tuple[Group, str | None]]:
         """One run for each group, or for each of its partitions that is not accounted for yet."""
@@ -197,8 +206,11 @@ class Walk:
             self._joined.setdefault(runs[-1], set()).add(name)
             self.busy.add(name)
 
-    def _launch(self, group: Group, partition: str | None) -> None:
-        """What Dagster refuses fails its own group only; what it does not answer is tried again."""
+    def _launch(self, group: Group, partition: str | None) -> str | None:
+        """What Dagster refuses fails its own group only; what it does not answer is tried again.
+
+        Returns the location when it is its code server that did not answer.
+        """
         tags = {REFRESH_TAG: self._plan.id, GROUP_TAG: group_tag(group.location, group.products, partition)}
         repository = self._loaded[group.location].repository
         try:
@@ -207,11 +219,14 @@ class Walk:
             )
         except UnreachableError as error:
             self._say(f"{group.location}: {error.what}; trying again")
-            return
+            return None
+        if run is None and _UNREACHED in refusal and self._silent[group.location] < LAUNCH_TRIES_MAX:
+            return group.location
         if run is None:
             for name in group.products:
                 told = f"Dagster did not launch it: {refusal} — reload {group.location} in Dagster's UI if it is older"
                 self._became(Outcome(product=name, state="failed", told=told), partition)
+        return None
 
 
 def _followed(run: Run) -> str:

@@ -49,6 +49,18 @@ class Machine:
         assert told["__typename"] == "LaunchRunSuccess", told
         return str(told["run"]["runId"])
 
+    def refresh(self, settings: Settings, selection: str) -> dict[str, str]:
+        """Refresh across locations from a terminal; return what became of each product."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mesh_defs.cli.main", "refresh", "--json", "--select", selection],
+            env={**os.environ, "MESH_ROOT": str(settings.root), "MESH_DAGSTER_URL": self.url},
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        assert done.stdout, done.stderr
+        return {outcome["product"]: outcome["state"] for outcome in json.loads(done.stdout)}
+
     def ending(self, run: str) -> str:
         self.until(lambda: self.status(run) in ("SUCCESS", "FAILURE", "CANCELED"))
         return self.status(run)
