@@ -48,7 +48,7 @@ def test_only_the_settings_read_the_environment() -> None:
 # A little above today's; who needs more deletes first, or argues it in docs/decisions/0019-size.md.
 CODE_LINES_MAX = {
     "": 350,
-    "authoring": 1_650,
+    "authoring": 1_700,
     "catalog": 1_000,
     "cli": 1_300,
     "documents": 1_800,

@@ -83,7 +83,7 @@ class SqlProduct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalProduct:
-    """A product that another system makes: there is only its contract."""
+    """A product that no code of this process makes: another system does, or a location by its own interpreter."""
 
     name: str
     file: str

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from mesh_defs.authoring.folder import Declared, DomainFolder, find_cycle, mention, read_folder
+from mesh_defs.authoring.examine import examine
+from mesh_defs.authoring.folder import Declared, find_cycle, mention
 from mesh_defs.authoring.product import SqlProduct
 from mesh_defs.authoring.publish import binder_message, contract_of
-from mesh_defs.catalog.loader import load_section
 from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.documents.workspace import Location, read_workspace
@@ -35,20 +35,13 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
     except DeclarationError as error:
         return error.findings
     findings: list[Finding] = [*_unlisted(root, locations)]
-    folders: dict[str, DomainFolder] = {}
-    sections: list[Section] = []
-    for location in locations:
-        try:
-            folders[location.name] = read_folder(location.folder, root=root)
-            sections.append(load_section(location, root=root, now=datetime.now(UTC)))
-        except DeclarationError as error:
-            findings += error.findings
-        except Exception as error:  # noqa: BLE001  a domain's import may raise anything
-            what = f"does not import: {type(error).__name__}: {error}"
-            findings.append(Finding(where=str(location.file.relative_to(root)), what=what, fix="mend the import"))
+    examined = [examine(location, settings) for location in locations]
+    findings += [finding for each in examined for finding in each.findings]
+    sections = [each.section for each in examined if each.section]
     # Between domains only what all of them say can be judged: a broken one would look like many missing products.
-    if len(folders) == len(locations):
-        findings += _between(folders, [grant for section in sections for grant in section.grants], root)
+    if len(sections) == len(locations):
+        everything = {name: product for each in examined for name, product in each.products.items()}
+        findings += _between(everything, [grant for section in sections for grant in section.grants], root)
     findings += _versions(sections, settings)
     return tuple(dict.fromkeys(findings))
 
@@ -62,8 +55,7 @@ def _unlisted(root: Path, locations: list[Location]) -> Iterator[Finding]:
             yield Finding(where="workspace.yaml", what=f"{where} is no code location", fix=fix)
 
 
-def _between(folders: Mapping[str, DomainFolder], grants: list[Grant], root: Path) -> Iterator[Finding]:
-    everything = {name: each for folder in folders.values() for name, each in folder.products.items()}
+def _between(everything: Mapping[str, tuple[Contract, Declared]], grants: list[Grant], root: Path) -> Iterator[Finding]:
     contracts = {name: contract for name, (contract, _) in everything.items()}
     for name, (contract, made) in everything.items():
         unknown = [wanted for wanted in made.inputs if wanted not in contracts]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh_defs.authoring.validate import validate
 from mesh_defs.catalog.build import build
 from mesh_defs.documents.workspace import Location
 from mesh_defs.errors import UnreachableError
@@ -150,6 +151,30 @@ def test_code_that_is_loaded_for_the_catalog_sees_no_secret(tmp_path: Path, monk
     build(settings)
     for name in ("shop", "people"):
         assert "canary" not in (settings.home / f"{name}.json").read_text()
+
+
+def test_validation_imports_a_location_by_its_own_interpreter_and_still_judges_what_is_between(tmp_path: Path) -> None:
+    told = "import sys\nfrom mesh_defs import domain_definitions\nprint('noise')\nassert sys.prefix.endswith('shop')\n"
+    domains = two_domains(shop={"definitions.py": told + "defs = domain_definitions(__file__)\n"})
+    settings = settings_of(tmp_path / "mesh", domains)
+    own_interpreter(settings, "shop", ".interpreters/shop/bin/python")
+    assert validate(settings) == ()
+    (settings.root / "domains/shop/products/regions.sql").write_text("SELECT region, person FROM people.persons")
+    (finding,) = validate(settings)
+    assert "person" in finding.what
+    (settings.root / "domains/shop/definitions.py").write_text("import no_such_package\n")
+    (finding,) = validate(settings)
+    assert finding.what == "does not import: ModuleNotFoundError: No module named 'no_such_package'"
+
+
+@pytest.mark.parametrize("executable", ["missing/bin/python", ".interpreters/empty/bin/python"])
+def test_validation_names_an_interpreter_that_does_not_answer(tmp_path: Path, executable: str) -> None:
+    settings = settings_of(tmp_path / "mesh", two_domains())
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "mesh/.interpreters/empty"], check=True)
+    own_interpreter(settings, "shop", str(tmp_path / "mesh" / executable))
+    (finding,) = validate(settings)
+    assert finding.where == "workspace.yaml: shop"
+    assert finding.what.startswith("its interpreter ")
 
 
 def test_a_mesh_is_made_in_process_with_a_location_of_its_own_interpreter(tmp_path: Path) -> None:
