@@ -53,17 +53,43 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_compound(value: Any) -> bool:
-    return _is_list(value) and all(map(_is_name, value)) and len(set(value)) == len(value) > 1
-
-
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
+    """Tell whether a JSON value is a list."""
     return isinstance(value, list | tuple)
+
+
+def is_set(value: Any) -> bool:
+    """Tell whether a JSON value is a list that holds more than nulls."""
+    return is_list(value) and any(member is not None for member in value)
+
+
+def _is_names(value: Any) -> bool:
+    return is_list(value) and len(value) > 0 and all(map(_is_name, value)) and len(set(value)) == len(value)
+
+
+def _is_compound(value: Any) -> bool:
+    return _is_names(value) and len(value) > 1
 
 
 COLUMN = Argument(name="column", wants="a column's name", accepts=_is_name, required=True)
 COLUMN_LIST = Argument(
     name="column_list", wants="two or more different columns' names", accepts=_is_compound, required=True
+)
+COLUMNS = Argument(name="column_list", wants="one or more different columns' names", accepts=_is_names, required=True)
+COLUMN_A = Argument(name="column_A", wants="a column's name", accepts=_is_name, required=True)
+COLUMN_B = Argument(name="column_B", wants="a column's name", accepts=_is_name, required=True)
+# Which rows are judged at all; read by `conditions`.
+CONDITION = (
+    Argument(
+        name="row_condition",
+        wants="a condition of GX, or text such as 'cost > 5'",
+        accepts=lambda value: isinstance(value, str | dict),
+    ),
+    Argument(
+        name="condition_parser",
+        wants="'great_expectations' or 'pandas'",
+        accepts=lambda value: value in ("great_expectations", "great_expectations__experimental__", "pandas"),
+    ),
 )
 MOSTLY = Argument(
     name="mostly", wants="a number from 0 to 1", accepts=lambda value: is_number(value) and 0 <= value <= 1

@@ -1,5 +1,6 @@
 """A column as an expectation sees it: its name in SQL, what is missing in it, and its literals."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
@@ -85,6 +86,27 @@ class Column:
             return self._cast(value.date().isoformat(), "DATE")
         return self._cast(value.isoformat(sep=" "), "TIMESTAMPTZ" if value.tzinfo else "TIMESTAMP")
 
+    def require(self, *families: Family, doing: str) -> None:
+        """Raise QualityError when it holds none of these."""
+        if self.family not in families:
+            raise QualityError(f"column '{self.name}' is {self.type}, not {' or '.join(families)} — {doing}")
+
     @staticmethod
     def _cast(text: str, type: str) -> exp.Expr:
         return exp.cast(exp.Literal.string(text), type, dialect="duckdb")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns(Mapping[str, Column]):
+    """All columns of a relation by name, in order; each is made when it is asked for."""
+
+    types: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> Column:
+        return Column(name=name, type=self.types[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.types)
+
+    def __len__(self) -> int:
+        return len(self.types)

@@ -10,6 +10,10 @@ class QualityError(Exception):
     """An expectation cannot be evaluated: says which, on which column, and what would do; never a row's value."""
 
 
+class NotCompiledError(QualityError):
+    """SQL cannot say the same as GX: GX itself is to decide."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the closest known name, whatever its case, else the first known names."""
     names = sorted(known)

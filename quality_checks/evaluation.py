@@ -1,35 +1,91 @@
 """Asking a relation about many expectations with few queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+from sqlglot import exp
 
-from quality_checks.errors import QualityError
+from quality_checks.conditions import condition_of
+from quality_checks.counts import narrowed
+from quality_checks.errors import NotCompiledError, QualityError
 from quality_checks.expectation import Expectation
 from quality_checks.inspection import plan_of, problems
-from quality_checks.plans import Plan
+from quality_checks.plans import Plan, RowPlan
 from quality_checks.relation import Relation, UnansweredError
+from quality_checks.remote import Remote
 from quality_checks.result import Result
 
+# One scan holds so many at most: DuckDB's own cost of a SELECT grows with the square of its columns.
+AGGREGATES_MAX = 2_000
 
-def evaluate(connection: duckdb.DuckDBPyConnection, relation: str, expectations: Sequence[Expectation]) -> list[Result]:
+
+def evaluate(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    expectations: Sequence[Expectation],
+    *,
+    tables: Mapping[str, str] | None = None,
+    through: Remote | None = None,
+) -> list[Result]:
     """Return a result for each expectation, in order.
 
-    `relation` is what may stand after FROM: a table, `read_parquet([...])`, `(SELECT …)`. It must stay the same while
-    it is evaluated: pass immutable files, or open a transaction (which an error then aborts). Costs DESCRIBE, one scan
-    for all row and table rules, one query for each uniqueness rule and one more for each that fails. What exceeds the
-    connection's `memory_limit` is spilled.
+    `relation` is what may stand after FROM: a table, `read_parquet([...])`, `(SELECT …)`; `tables` are those that an
+    expectation may name to compare with. They must stay the same while they are evaluated: pass immutable files, or open
+    a transaction (which an error then aborts). Costs DESCRIBE, one scan for all rules about rows and plain aggregates, and
+    one query for each rule that needs distinct values or an order. What exceeds `memory_limit` is spilled. What does not
+    compile is decided by GX, in memory. `through` says in which database the relation's rows lie, so that they are judged
+    there and only aggregates cross.
 
-    Raises QualityError, naming expectation and column and never a value, when any expectation cannot be evaluated.
+    One that cannot be evaluated has failed, with an `error` that names column and reason and never a value. Raises
+    QualityError when the relation cannot be read at all; DuckDB's errors of disk, memory and cancelling pass.
     """
     if not expectations:
         return []
-    source = Relation.parse(connection, relation)
-    plans = _plans(expectations, _columns(source))
-    asked = list(zip(expectations, plans, strict=True))
-    answers = _scan(source, asked)
-    return [_judge(source, *each, answer) for each, answer in zip(asked, answers, strict=True)]
+    source = Relation.parse(connection, relation, tables)
+    columns = _columns(source)
+    asked, undecided, results = _planned(expectations, columns)
+    source = source.through(through, columns)
+    for at, answer in _answered(source, asked):
+        results[at] = answer if isinstance(answer, Result) else _judge(source, asked[at], answer)
+    if undecided:
+        # Only now: what compiles never pays for GX.
+        from quality_checks.fallback import evaluate_with_gx
+
+        decided = evaluate_with_gx(connection, relation, [expectations[at] for at in undecided])
+        results |= dict(zip(undecided, decided, strict=True))
+    return [results[at] for at in range(len(expectations))]
+
+
+def row_reasons(expectations: Sequence[Expectation], columns: Mapping[str, str]) -> list[tuple[Expectation, exp.Expr]]:
+    """Return, for each expectation that judges rows one by one, the predicate of its unexpected rows: never null.
+
+    Those that judge rows together, or that do not compile, are left out.
+    """
+    asked, _, _ = _planned(expectations, columns)
+    return [
+        (each.expectation, exp.func("COALESCE", _within(each.plan.unexpected, each.condition), exp.false()))
+        for each in asked.values()
+        if isinstance(each.plan, RowPlan)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """An expectation that compiles: how it is asked, and of which rows."""
+
+    expectation: Expectation
+    plan: Plan
+    condition: exp.Expr | None
+
+    @property
+    def aggregates(self) -> list[exp.Expr]:
+        return [narrowed(aggregate, self.condition) for aggregate in self.plan.aggregates]
+
+
+def _within(predicate: exp.Expr, condition: exp.Expr | None) -> exp.Expr:
+    return predicate if condition is None else exp.and_(condition, predicate)
 
 
 def _columns(source: Relation) -> dict[str, str]:
@@ -40,53 +96,76 @@ def _columns(source: Relation) -> dict[str, str]:
         raise QualityError(f"{text} cannot be read ({error}) — see that it exists and can be selected from") from None
 
 
-def _plans(expectations: Sequence[Expectation], columns: Mapping[str, str]) -> list[Plan]:
-    found = [
-        f"{expectation.name}: {problem}" for expectation in expectations for problem in problems(expectation, columns)
-    ]
-    if found:
-        raise QualityError("\n".join(found))
-    return [plan_of(expectation, columns) for expectation in expectations]
+def _planned(
+    expectations: Sequence[Expectation], columns: Mapping[str, str]
+) -> tuple[dict[int, _Asked], list[int], dict[int, Result]]:
+    """Sort them, by place: those that compile, those that GX is to decide, and those that nobody can."""
+    asked: dict[int, _Asked] = {}
+    undecided: list[int] = []
+    failed: dict[int, Result] = {}
+    for at, expectation in enumerate(expectations):
+        if found := problems(expectation, columns):
+            failed[at] = _failed(expectation, "; ".join(found))
+            continue
+        try:
+            plan, condition = plan_of(expectation, columns), condition_of(expectation.kwargs, columns)
+        except NotCompiledError:
+            undecided.append(at)
+        else:
+            asked[at] = _Asked(expectation=expectation, plan=plan, condition=condition)
+    return asked, undecided, failed
 
 
-def _scan(source: Relation, asked: Sequence[tuple[Expectation, Plan]]) -> list[list[Any]]:
-    """Compute every plan's aggregates in one query, each once however many plans share it."""
-    wanted = {aggregate.sql("duckdb"): aggregate for _, plan in asked for aggregate in plan.aggregates}
+def _answered(source: Relation, asked: Mapping[int, _Asked]) -> Iterator[tuple[int, Sequence[Any] | Result]]:
+    """Compute every plan's aggregates, each once however many plans share it; one that cannot be read fails alone."""
+    if not asked:
+        return
+    wanted = {aggregate.sql("duckdb"): aggregate for each in asked.values() for aggregate in each.aggregates}
     try:
-        answers = dict(zip(wanted, source.answer(source.select(*wanted.values())), strict=True))
+        answers = _scan(source, wanted) if wanted else {}
     except UnansweredError as error:
-        raise _unanswered(_culprits(source, asked), error) from None
-    return [[answers[aggregate.sql("duckdb")] for aggregate in plan.aggregates] for _, plan in asked]
+        if len(asked) == 1:
+            yield from ((at, _unread(each.expectation, error)) for at, each in asked.items())
+            return
+        places = list(asked)
+        for half in (places[: len(places) // 2], places[len(places) // 2 :]):
+            try:
+                yield from _answered(source, {at: asked[at] for at in half})
+            except duckdb.TransactionException:  # the first error has aborted the caller's transaction
+                yield from ((at, _unread(asked[at].expectation, error)) for at in half)
+        return
+    for at, each in asked.items():
+        yield at, [answers[aggregate.sql("duckdb")] for aggregate in each.aggregates]
 
 
-def _judge(source: Relation, expectation: Expectation, plan: Plan, answers: Sequence[Any]) -> Result:
+def _scan(source: Relation, wanted: Mapping[str, exp.Expr]) -> dict[str, Any]:
+    names: list[str] = list(wanted)
+    answers: dict[str, Any] = {}
+    for first in range(0, len(names), AGGREGATES_MAX):
+        some = names[first : first + AGGREGATES_MAX]
+        answers |= dict(zip(some, source.answers([wanted[name] for name in some]), strict=True))
+    return answers
+
+
+def _judge(source: Relation, asked: _Asked, answers: Sequence[Any]) -> Result:
     try:
-        return plan.judge(expectation, answers, source)
+        return asked.plan.judge(asked.expectation, answers, source.where(asked.condition))
     except UnansweredError as error:
-        raise _unanswered([expectation], error) from None
+        return _unread(asked.expectation, error)
+    except duckdb.TransactionException:  # an error before this one has aborted the caller's transaction
+        return _unread(asked.expectation, UnansweredError("TransactionException"))
+    except QualityError as error:
+        return _failed(asked.expectation, str(error))
 
 
-def _culprits(source: Relation, asked: Sequence[tuple[Expectation, Plan]]) -> list[Expectation]:
-    """Return the expectations that fail by themselves too; all, when none does or nothing more can be asked."""
-    try:
-        failing = [expectation for expectation, plan in asked if not _answers(source, plan)]
-    except duckdb.TransactionException:  # the first error has aborted the caller's transaction
-        failing = []
-    return failing or [expectation for expectation, _ in asked]
+def _failed(expectation: Expectation, why: str) -> Result:
+    return Result(expectation=expectation, success=False, error=why)
 
 
-def _answers(source: Relation, plan: Plan) -> bool:
-    try:
-        source.answer(source.select(*plan.aggregates))
-    except UnansweredError:
-        return False
-    return True
-
-
-def _unanswered(expectations: Sequence[Expectation], error: UnansweredError) -> QualityError:
-    columns = dict.fromkeys(column for expectation in expectations for column in expectation.columns)
-    return QualityError(
-        f"{', '.join(expectation.name for expectation in expectations)}: cannot be evaluated"
-        f" on {', '.join(map(repr, columns)) or 'the table'}: DuckDB raised {error}"
-        " (its message is left out, for it may quote a row) — select the column by itself to see what it cannot read"
+def _unread(expectation: Expectation, error: UnansweredError) -> Result:
+    named = ", ".join(map(repr, dict.fromkeys(expectation.columns))) or "the table"
+    why = (
+        f"cannot be evaluated on {named}: DuckDB raised {error} (its message is left out, for it may quote a row)"
+        " — select the column by itself to see what it cannot read"
     )
+    return _failed(expectation, why)

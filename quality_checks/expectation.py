@@ -26,8 +26,11 @@ class Expectation:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns it names, in its own order; empty for an expectation of the whole table."""
-        one, many = self.kwargs.get("column"), self.kwargs.get("column_list")
-        named = [one, *many] if isinstance(many, list | tuple) else [one]
+        if self.type.startswith("expect_table_") or self.type == "expect_column_to_exist":
+            return ()  # such columns need not be there: that is what is judged
+        many = self.kwargs.get("column_list")
+        named = [self.kwargs.get(key) for key in ("column", "column_A", "column_B")]
+        named += many if isinstance(many, list | tuple) else []
         return tuple(column for column in named if isinstance(column, str))
 
     @property

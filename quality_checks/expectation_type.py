@@ -1,13 +1,12 @@
 """What there is to know of an expectation type: its name, its arguments, and how it becomes a plan."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from quality_checks.arguments import Argument, Kwargs
-from quality_checks.columns import Column
+from quality_checks.arguments import CONDITION, Argument, Kwargs
+from quality_checks.columns import Columns
 from quality_checks.plans import Plan
 
-Columns = Mapping[str, Column]
 Planner = Callable[[Kwargs, Columns], Plan]
 
 
@@ -21,5 +20,10 @@ class ExpectationType:
 
 
 def expectation_type(name: str, *arguments: Argument) -> Callable[[Planner], ExpectationType]:
-    """Declare the decorated planner as the expectation type `name` of GX."""
+    """Declare the decorated planner, which judges rows or what they add up to, as the expectation type `name` of GX."""
+    return lambda plan: ExpectationType(name=name, arguments=(*arguments, *CONDITION), plan=plan)
+
+
+def schema_type(name: str, *arguments: Argument) -> Callable[[Planner], ExpectationType]:
+    """The same for a planner that judges columns, or rows by a query of its own: no condition narrows it."""
     return lambda plan: ExpectationType(name=name, arguments=arguments, plan=plan)

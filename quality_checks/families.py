@@ -32,6 +32,8 @@ _TYPES: dict[Family, str] = {
     "timestamp": "TIMESTAMPNTZ TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS",
     "zoned timestamp": "TIMESTAMPTZ",
 }
+NUMBERS: tuple[Family, ...] = ("integer", "float", "decimal")
+TIMES: tuple[Family, ...] = ("date", "timestamp", "zoned timestamp")
 _FAMILY_OF: dict[str, Family] = {name: family for family, names in _TYPES.items() for name in names.split()}
 _LARGEST_NUMBER = 1.7976931348623157e308
 

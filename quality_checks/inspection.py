@@ -1,11 +1,13 @@
 """Finding what is wrong with an expectation before any data is touched."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from quality_checks.arguments import argument_problems
-from quality_checks.columns import Column
-from quality_checks.errors import QualityError, nearest
+from quality_checks.columns import Columns
+from quality_checks.conditions import condition_of
+from quality_checks.errors import NotCompiledError, QualityError, nearest
 from quality_checks.expectation import SEVERITIES, Expectation
+from quality_checks.gx_names import GX_SQL_TYPES, GX_TYPES
 from quality_checks.plans import Plan
 from quality_checks.registry import TYPES
 
@@ -13,28 +15,51 @@ from quality_checks.registry import TYPES
 def problems(expectation: Expectation, columns: Mapping[str, str]) -> list[str]:
     """Return what would keep `expectation` from being evaluated on `columns` (name -> DuckDB type), and what would do.
 
-    Touches no data. Nothing found means that `evaluate` will only fail where the data itself cannot be read or cast.
+    Touches no data. Nothing found means that `evaluate` will only fail where the data itself cannot be read or cast, or
+    where GX, which decides what does not compile, refuses the arguments (`fallback.gx_problems` asks it).
     """
     known = TYPES.get(expectation.type)
-    if known is None:
-        return [f"there is no expectation type '{expectation.type}' — {nearest(expectation.type, TYPES)}"]
-    found = [*_severity_problems(expectation), *argument_problems(expectation.kwargs, known.arguments)]
+    if known is None and expectation.type not in GX_TYPES:
+        return [f"there is no expectation type '{expectation.type}' — {nearest(expectation.type, {*TYPES, *GX_TYPES})}"]
+    found = [
+        *_severity_problems(expectation),
+        *(argument_problems(expectation.kwargs, known.arguments) if known else ()),
+    ]
     found += [
         f"there is no column '{name}' — {nearest(name, columns)}" for name in expectation.columns if name not in columns
     ]
-    if found:
-        return found
+    return found or list(_unplanned(expectation, columns))
+
+
+def falls_back(expectation: Expectation, columns: Mapping[str, str]) -> bool:
+    """Tell whether GX itself would decide an expectation that has no problems."""
     try:
         plan_of(expectation, columns)
-    except QualityError as error:
-        return [str(error)]
-    return []
+        condition_of(expectation.kwargs, columns)
+    except NotCompiledError:
+        return True
+    return False
 
 
 def plan_of(expectation: Expectation, columns: Mapping[str, str]) -> Plan:
-    """Return how to ask for an expectation of a known type whose arguments and columns are right; else QualityError."""
-    named = {name: Column(name=name, type=columns[name]) for name in expectation.columns}
-    return TYPES[expectation.type].plan(expectation.kwargs, named)
+    """Return how to ask for an expectation whose arguments and columns are right.
+
+    Raises NotCompiledError for what GX has to decide, QualityError for what nobody can.
+    """
+    if expectation.type not in TYPES:
+        raise NotCompiledError(f"'{expectation.type}' does not compile")
+    return TYPES[expectation.type].plan(expectation.kwargs, Columns(columns))
+
+
+def _unplanned(expectation: Expectation, columns: Mapping[str, str]) -> Iterator[str]:
+    try:
+        plan_of(expectation, columns)
+        condition_of(expectation.kwargs, columns)
+    except NotCompiledError as error:
+        if expectation.type in GX_SQL_TYPES or expectation.type not in GX_TYPES:
+            yield f"{error}, and GX cannot decide it either"
+    except QualityError as error:
+        yield str(error)
 
 
 def _severity_problems(expectation: Expectation) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from quality_checks.expectation import Expectation
 
-_SUBJECT = re.compile(r"^expect_(column_values|compound_columns|table|column)_")
+_SUBJECT = re.compile(r"^expect_(column_values_|compound_columns_|select_column_values_|table_|column_)?")
 _FILLERS = frozenset({"to", "be"})
 
 

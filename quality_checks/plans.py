@@ -60,8 +60,49 @@ class AggregatePlan:
 
     def judge(self, expectation: Expectation, answers: Sequence[Any], relation: Relation) -> Result:
         """Return the verdict; asks nothing more."""
-        observed = answers[0]
-        return Result(expectation=expectation, success=self.bounds.contain(observed), observed_value=observed)
+        return within(expectation, answers[0], self.bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetPlan:
+    """The relation itself says whether the expectation is met; where there is nothing to judge it says null: not met."""
+
+    met: exp.Expr
+    observed: exp.Expr
+
+    @property
+    def aggregates(self) -> Sequence[exp.Expr]:
+        """The verdict, and what it is about."""
+        return (self.met, self.observed)
+
+    def judge(self, expectation: Expectation, answers: Sequence[Any], relation: Relation) -> Result:
+        """Return the verdict; asks nothing more."""
+        met, observed = answers
+        return Result(expectation=expectation, success=met is True, observed_value=observed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPlan:
+    """What the columns alone tell."""
+
+    success: bool
+    observed: int | str
+
+    @property
+    def aggregates(self) -> Sequence[exp.Expr]:
+        """Nothing."""
+        return ()
+
+    def judge(self, expectation: Expectation, answers: Sequence[Any], relation: Relation) -> Result:
+        """Return the verdict; asks nothing."""
+        return Result(expectation=expectation, success=self.success, observed_value=self.observed)
+
+
+def within(expectation: Expectation, observed: Any, bounds: Bounds) -> Result:
+    """Judge an aggregate: null and NaN, which is what there is of nothing, lie within no bounds."""
+    known = observed is not None and observed == observed
+    value = observed if known and isinstance(observed, int) else float(observed) if known else None
+    return Result(expectation=expectation, success=known and bounds.contain(observed), observed_value=value)
 
 
 def tally(expectation: Expectation, *, rows: int, unexpected: int, judged: int | None) -> Result:

@@ -2,10 +2,23 @@
 
 from collections.abc import Mapping
 
-from quality_checks import row_rules, table_rules, uniqueness
+from quality_checks import (
+    distinct_rules,
+    order_rules,
+    query_rules,
+    record_rules,
+    row_rules,
+    schema_rules,
+    table_rules,
+    text_rules,
+    uniqueness,
+)
 from quality_checks.expectation_type import ExpectationType
 
-_FAMILIES = (row_rules, uniqueness, table_rules)
+_FAMILIES = (
+    *(row_rules, text_rules, record_rules, uniqueness),
+    *(table_rules, distinct_rules, order_rules, schema_rules, query_rules),
+)
 
 TYPES: Mapping[str, ExpectationType] = {
     declared.name: declared

@@ -1,14 +1,16 @@
 """What is examined: text that may stand after FROM, on a DuckDB connection. The package's only IO."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from quality_checks.errors import QualityError
+from quality_checks.errors import QualityError, nearest
+from quality_checks.pushdown import ask, can_ask
+from quality_checks.remote import Remote
 
 
 class UnansweredError(Exception):
@@ -17,13 +19,23 @@ class UnansweredError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A relation that can be asked. Invariant: it stays the same between two questions."""
+    """A relation that can be asked. Invariant: it stays the same between two questions.
+
+    `condition` narrows it to some of its rows. `tables` are the others that it may be compared with: name -> what may stand
+    after FROM. `remote` is where its rows lie, if they can be asked there, and `types` are its columns' then.
+    """
 
     connection: duckdb.DuckDBPyConnection
     source: exp.From
+    condition: exp.Expr | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
+    remote: Remote | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, connection: duckdb.DuckDBPyConnection, text: str) -> "Relation":
+    def parse(
+        cls, connection: duckdb.DuckDBPyConnection, text: str, tables: Mapping[str, str] | None = None
+    ) -> "Relation":
         """Read a table's name, a table function or a subquery; raises QualityError for anything longer."""
         try:
             source = exp.maybe_parse(text, into=exp.From, prefix="FROM", dialect="duckdb")
@@ -31,7 +43,21 @@ class Relation:
             raise QualityError(
                 f"{text!r} cannot stand after FROM — give a table, a table function or a (SELECT …)"
             ) from None
-        return cls(connection=connection, source=source)
+        return cls(connection=connection, source=source, tables=tables or {})
+
+    def where(self, condition: exp.Expr | None) -> "Relation":
+        """Return the rows for which `condition` is true; all of them for None."""
+        return replace(self, condition=condition)
+
+    def other(self, name: str) -> "Relation":
+        """Return one of the tables to compare with; raises QualityError when there is none of that name."""
+        if name not in self.tables:
+            raise QualityError(f"there is no table '{name}' to compare with — {nearest(name, self.tables)}")
+        return self.parse(self.connection, self.tables[name], self.tables)
+
+    def through(self, remote: Remote | None, columns: Mapping[str, str]) -> "Relation":
+        """Return the same rows, to be asked where they lie as far as that can be said there."""
+        return self if remote is None else replace(self, remote=remote, types=columns)
 
     def columns(self) -> dict[str, str]:
         """Return name -> DuckDB type, in order. Reads no rows."""
@@ -39,12 +65,26 @@ class Relation:
         return {name: type for name, type, *_ in rows}
 
     def select(self, *expressions: exp.Expr) -> exp.Select:
-        """Return SELECT expressions FROM this relation."""
-        return exp.select(*expressions).from_(self.source.this.copy())
+        """Return SELECT expressions FROM this relation, of the rows that it is narrowed to."""
+        query = exp.select(*expressions).from_(self.source.this.copy())
+        return query if self.condition is None else query.where(self.condition.copy())
 
     def answer(self, query: exp.Select) -> tuple[Any, ...]:
         """Run a query of one row; raises UnansweredError when DuckDB cannot."""
+        if self.remote is not None:
+            row = ask(self.connection, self.remote, query, self.source.this, self.types)
+            if row is not None:
+                return row
         return self._fetch(query)[0]
+
+    def answers(self, aggregates: Sequence[exp.Expr]) -> list[Any]:
+        """Compute aggregates of all rows in one scan; in two when only some can be asked where the rows lie."""
+        there = [self.remote is not None and can_ask(aggregate, self.types) for aggregate in aggregates]
+        found: dict[int, Any] = {}
+        for where in dict.fromkeys(there):
+            places = [at for at, each in enumerate(there) if each == where]
+            found |= zip(places, self.answer(self.select(*(aggregates[at] for at in places))), strict=True)
+        return [found[at] for at in range(len(aggregates))]
 
     def _fetch(self, query: exp.Expr) -> Sequence[tuple[Any, ...]]:
         try:

@@ -12,17 +12,19 @@ class Result:
 
     `element_count` rows were seen, `missing_count` of them were set aside as null or NaN before judging, and
     `unexpected_percent` is the share of `unexpected_count` in the rest (None when nothing was left to judge).
-    `observed_value` is the aggregate that a table expectation judged. `engine` says who decided.
+    `observed_value` is the aggregate that a table expectation judged. `engine` says who decided, and
+    `error` why nobody could: what happened, and what would do.
     """
 
     expectation: Expectation
     success: bool
-    observed_value: int | float | None = None
+    observed_value: int | float | str | bool | list[Any] | None = None
     element_count: int | None = None
     missing_count: int | None = None
     unexpected_count: int | None = None
     unexpected_percent: float | None = None
-    engine: Literal["compiled"] = "compiled"
+    engine: Literal["compiled", "great_expectations"] = "compiled"
+    error: str | None = None
 
     def as_gx(self) -> dict[str, Any]:
         """Return the JSON of GX 1.x's ExpectationValidationResult, without its samples of failing rows."""
@@ -36,7 +38,11 @@ class Result:
             },
             "result": self._gx_result(),
             "meta": {"engine": self.engine},
-            "exception_info": {"raised_exception": False, "exception_message": None, "exception_traceback": None},
+            "exception_info": {
+                "raised_exception": self.error is not None,
+                "exception_message": self.error,
+                "exception_traceback": None,
+            },
         }
 
     def _gx_result(self) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from typing import Any
 
 from sqlglot import exp
 
-from quality_checks.arguments import COLUMN, COLUMN_LIST, MOSTLY, Argument, Kwargs
-from quality_checks.columns import Column
+from quality_checks.arguments import COLUMN, COLUMN_LIST, MOSTLY, Kwargs
+from quality_checks.columns import Column, Columns
 from quality_checks.counts import count_where, row_count
 from quality_checks.expectation import Expectation
-from quality_checks.expectation_type import Columns, expectation_type
+from quality_checks.expectation_type import expectation_type
 from quality_checks.families import type_name
 from quality_checks.plans import tally
+from quality_checks.record_rules import OF_MANY, ignoring, judged_if
 from quality_checks.relation import Relation
 from quality_checks.result import Result
 
@@ -30,8 +31,6 @@ from quality_checks.result import Result
 _BITS_PER_ROW_MAX = 8
 _BITS_MAX = 10**9  # DuckDB's own limit for BITSTRING_AGG, which knows no UHUGEINT either
 _BITMAP_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "INT128", "UTINYINT", "USMALLINT", "UINT", "UBIGINT")
-
-_IGNORED = ("all_values_are_missing", "any_value_is_missing", "never")
 
 
 @expectation_type("expect_column_values_to_be_unique", COLUMN, MOSTLY)
@@ -44,18 +43,14 @@ def unique(kwargs: Kwargs, columns: Columns) -> "UniquePlan":
 @expectation_type(
     "expect_compound_columns_to_be_unique",
     COLUMN_LIST,
-    Argument(name="ignore_row_if", wants=" or ".join(map(repr, _IGNORED)), accepts=lambda value: value in _IGNORED),
+    ignoring(OF_MANY),
     MOSTLY,
 )
 def compound_unique(kwargs: Kwargs, columns: Columns) -> "UniquePlan":
     """Rows whose combination of values occurs more than once are unexpected; missing equals missing."""
     keys = tuple(columns[name] for name in kwargs["column_list"])
-    ignored = kwargs.get("ignore_row_if") or _IGNORED[0]
-    if ignored == "never":
-        return UniquePlan(keys=keys, judged=row_count(), judged_if=None)
-    present = [exp.not_(key.missing) for key in keys]
-    judged_if = exp.and_(*present) if ignored == "any_value_is_missing" else exp.or_(*present)
-    return UniquePlan(keys=keys, judged=count_where(judged_if), judged_if=judged_if)
+    only = judged_if(keys, kwargs.get("ignore_row_if") or OF_MANY[0])
+    return UniquePlan(keys=keys, judged=row_count() if only is None else count_where(only), judged_if=only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from quality_checks import Expectation, Result, columns, evaluate, patterns, plans, primary_key, uniqueness
+from quality_checks import (
+    Expectation,
+    Result,
+    columns,
+    evaluate,
+    patterns,
+    plans,
+    primary_key,
+    record_rules,
+    uniqueness,
+)
 from quality_checks.arguments import Kwargs
 from quality_checks.bounds import Bounds
 from quality_checks.families import family_of
@@ -76,7 +86,7 @@ def grid() -> Iterator[Expectation]:
     for regex in ["^[A-Z]{2}$", "[A-Z]{2}", r"\A[A-Z]{2}\Z", "^$", "S|s", "^US", "s$", "^.$"]:
         yield a_rule("expect_column_values_to_match_regex", column="s", regex=regex)
         yield a_rule("expect_column_values_to_match_regex", column="s", regex=regex, mostly=3 / 7)
-    for mode in uniqueness._IGNORED:
+    for mode in record_rules.OF_MANY:
         for named in (["i", "f"], ["f", "d"], ["i", "s", "d"]):
             yield a_rule("expect_compound_columns_to_be_unique", column_list=named, ignore_row_if=mode, mostly=0.5)
             yield a_rule("expect_compound_columns_to_be_unique", column_list=named, ignore_row_if=mode)

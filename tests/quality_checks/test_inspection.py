@@ -27,16 +27,27 @@ def found(type: str, **kwargs: Any) -> str:
     return "\n".join(problems(Expectation(type=type, kwargs=kwargs), COLUMNS))
 
 
-def test_seven_types_are_known() -> None:
-    assert known_types() == (
-        BETWEEN,
-        IN_SET,
-        "expect_column_values_to_be_unique",
-        REGEX,
-        NOT_NULL,
-        COMPOUND,
-        ROW_COUNT,
+def test_what_the_issue_names_compiles() -> None:
+    of_values = (
+        "not_be_null be_null be_unique be_in_set not_be_in_set be_between match_regex not_match_regex match_regex_list"
     )
+    of_values += " not_match_regex_list match_like_pattern not_match_like_pattern be_of_type"
+    of_column = (
+        "distinct_values_to_be_in_set distinct_values_to_equal_set distinct_values_to_contain_set min_to_be_between"
+    )
+    of_column += (
+        " max_to_be_between mean_to_be_between median_to_be_between quantile_values_to_be_between stdev_to_be_between"
+    )
+    of_column += " sum_to_be_between proportion_of_unique_values_to_be_between unique_value_count_to_be_between"
+    of_column += (
+        " value_lengths_to_be_between value_lengths_to_equal pair_values_to_be_equal pair_values_a_to_be_greater_than_b"
+    )
+    of_table = "row_count_to_be_between row_count_to_equal_other_table column_count_to_equal columns_to_match_set"
+    wanted = {f"expect_column_values_to_{each}" for each in of_values.split()}
+    wanted |= {f"expect_column_{each}" for each in of_column.split()}
+    wanted |= {f"expect_table_{each}" for each in (*of_table.split(), "columns_to_match_ordered_list")}
+    wanted |= {COMPOUND, "expect_multicolumn_sum_to_equal", "unexpected_rows_expectation"}
+    assert wanted - set(known_types()) == set()
 
 
 @pytest.mark.parametrize(
@@ -129,10 +140,15 @@ def test_a_value_that_does_not_fit_its_column_is_refused(column: str, bound: obj
             "is above 'max_value'",
         ),
         (REGEX, {"column": "id", "regex": "1"}, "column 'id' is BIGINT, not text — match a text column"),
+        (REGEX, {"column": "country", "regex": "("}, "mend the pattern"),
+        ("expect_column_values_to_match_like_pattern", {"column": "id", "like_pattern": "1"}, "compare a text column"),
+        ("expect_column_mean_to_be_between", {"column": "country", "min_value": 1}, "take a column of numbers"),
+        ("expect_column_pair_values_to_be_equal", {"column_A": "id", "column_B": "day"}, "compare columns of one kind"),
+        ("expect_column_value_lengths_to_equal", {"column": "id", "value": 3}, "measure a text column"),
         (
-            REGEX,
-            {"column": "country", "regex": r"\d"},
-            r"\d is any Unicode digit in Python and 0-9 in RE2 — write [0-9]",
+            "unexpected_rows_expectation",
+            {"unexpected_rows_query": "SELECT * FROM {batch}; DROP TABLE t"},
+            "is not one SELECT",
         ),
     ],
 )
