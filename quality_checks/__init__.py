@@ -10,24 +10,36 @@ if TYPE_CHECKING:
     from quality_checks.errors import QualityError
     from quality_checks.evaluation import evaluate, row_reasons
     from quality_checks.expectation import Expectation, primary_key
+    from quality_checks.fallback import gx_problems
     from quality_checks.inspection import falls_back, problems
     from quality_checks.names import check_names
     from quality_checks.registry import known_types
     from quality_checks.remote import Remote
     from quality_checks.result import Result
+    from quality_checks.state import TableState, merged
+    from quality_checks.state_documents import read_state, state_document
+    from quality_checks.state_scan import state_of
+    from quality_checks.state_verdicts import verdicts
 
 __all__ = [
     "Expectation",
     "QualityError",
     "Remote",
     "Result",
+    "TableState",
     "check_names",
     "evaluate",
     "falls_back",
+    "gx_problems",
     "known_types",
+    "merged",
     "primary_key",
     "problems",
+    "read_state",
     "row_reasons",
+    "state_document",
+    "state_of",
+    "verdicts",
 ]
 
 # No module may be called like a public name: importing it would set that attribute here and hide the name.
@@ -39,10 +51,17 @@ _HOMES = {
     "check_names": "names",
     "evaluate": "evaluation",
     "falls_back": "inspection",
+    "gx_problems": "fallback",
     "known_types": "registry",
     "primary_key": "expectation",
     "problems": "inspection",
     "row_reasons": "evaluation",
+    "TableState": "state",
+    "merged": "state",
+    "read_state": "state_documents",
+    "state_document": "state_documents",
+    "state_of": "state_scan",
+    "verdicts": "state_verdicts",
 }
 
 

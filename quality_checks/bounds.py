@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from quality_checks.arguments import Argument, Kwargs, is_flag
@@ -51,7 +53,15 @@ class Bounds:
         )
 
     def contain(self, value: Any) -> bool:
-        """Tell whether an aggregate lies within."""
-        above = self.low is None or (value > self.low if self.strict_low else value >= self.low)
-        below = self.high is None or (value < self.high if self.strict_high else value <= self.high)
+        """Tell whether an aggregate lies within; a decimal or a fraction is compared with what a bound says, digit by digit."""
+        low, high = (
+            _exact(bound) if isinstance(value, Decimal | Fraction) else bound for bound in (self.low, self.high)
+        )
+        above = low is None or (value > low if self.strict_low else value >= low)
+        below = high is None or (value < high if self.strict_high else value <= high)
         return above and below
+
+
+def _exact(bound: Any) -> Any:
+    """0.1 as it is written, and not as the float nearest to it; a fraction, for no decimal context may round it."""
+    return Fraction(repr(bound)) if isinstance(bound, float) else bound

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from sqlglot import exp
 
 from quality_checks.counts import count_where
 from quality_checks.errors import QualityError
-from quality_checks.families import WANTED, Family, Value, family_of, read_value, type_name
+from quality_checks.families import WANTED, Family, Value, family_of, integer_range, read_value, type_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,37 @@ class Column:
         if self.family == "float":
             # A bare 0.1 is a DECIMAL or a DOUBLE to DuckDB, and no FLOAT equals it.
             return self._cast(repr(float(value)), self.type)
-        return exp.Literal.number(format(Decimal(repr(value)), "f"))
+        if self._is_beyond(value):  # all the same
+            return self._cast("-infinity" if value < 0 else "infinity", "DOUBLE")
+        if type_name(self.type) == "UINT128":  # whose greatest literals are DOUBLEs to DuckDB
+            return self._cast(str(int(value)), self.type)
+        return exp.Literal.number(format(value if isinstance(value, Decimal) else Decimal(repr(value)), "f"))
+
+    def may_hold(self, value: Value) -> bool:
+        """Tell whether a value that `read` gave can occur: no fraction in an integer, no more digits than there is room for."""
+        if self.family not in ("integer", "decimal") or not isinstance(value, int | float | Decimal):
+            return True
+        return not self._is_beyond(value) and (Fraction(str(value)) * 10**self.scale).denominator == 1
+
+    @property
+    def scale(self) -> int:
+        """The digits after the point of a number that is exact."""
+        return self._digits[1]
+
+    @property
+    def _digits(self) -> tuple[int, int]:
+        if self.family != "decimal":
+            return 39, 0
+        given = [part.this.to_py() for part in exp.DataType.build(self.type, dialect="duckdb").expressions]
+        return (given[0], given[1]) if len(given) == 2 else (18, 3)  # what DuckDB means by a bare DECIMAL
+
+    def _is_beyond(self, value: int | float | Decimal) -> bool:
+        """Tell whether an exact number's type has no room for a value: DuckDB could not cast it, or only to a DOUBLE."""
+        if self.family == "integer":
+            low, high = integer_range(self.type)
+            return not low <= value <= high
+        width, scale = self._digits
+        return self.family == "decimal" and abs(Fraction(str(value))) >= 10 ** (width - scale)
 
     def _moment(self, value: datetime) -> exp.Expr:
         if self.family == "date" and value.time() == time():

@@ -122,13 +122,17 @@ def _compared(column: Column, symbol: str, value: Any) -> exp.Expr:
         raise NotCompiledError(
             f"'row_condition' compares by {symbol}, which keeps nulls in pandas and drops them in SQL"
         )
-    return _present(column, _COMPARED[symbol](this=column.compared, expression=column.literal(column.read(value))))
+    known = column.read(value)
+    if symbol == "==" and not column.may_hold(known):
+        return exp.false()
+    return _present(column, _COMPARED[symbol](this=column.compared, expression=column.literal(known)))
 
 
 def _in(column: Column, members: list[Any]) -> exp.Expr:
-    if not members:
+    values = [value for value in map(column.read, members) if column.may_hold(value)]
+    if not values:
         return exp.false()
-    literals = [column.literal(column.read(member)) for member in members]
+    literals = [column.literal(value) for value in values]
     return _present(column, exp.In(this=column.compared, expressions=literals))
 
 

@@ -15,7 +15,7 @@ from quality_checks.expectation_type import expectation_type
 from quality_checks.plans import within
 from quality_checks.relation import Relation
 from quality_checks.result import Result
-from quality_checks.row_rules import among
+from quality_checks.row_rules import among, members_of
 from quality_checks.table_rules import NUMBER_BOUNDS, float_of
 
 _VALUE_SET = Argument(name="value_set", wants="a list with at least one value", accepts=is_set, required=True)
@@ -42,7 +42,7 @@ class DistinctPlan:
         found, known = relation.answer(
             counts.from_(different.subquery("different")).where(exp.not_(self.column.missing))
         )
-        wanted = len({self.column.read(member) for member in self.members if member is not None})
+        wanted = len(set(members_of(self.column, self.members)))
         return Result(expectation=expectation, success=self.verdict(found, known, wanted), observed_value=found)
 
 

@@ -1,24 +1,25 @@
 """Asking a relation about many expectations with few queries."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 from sqlglot import exp
 
-from quality_checks.conditions import condition_of
 from quality_checks.counts import narrowed
 from quality_checks.errors import NotCompiledError, QualityError
 from quality_checks.expectation import Expectation
-from quality_checks.inspection import plan_of, problems
-from quality_checks.plans import Plan, RowPlan
+from quality_checks.inspection import compiled, problems
+from quality_checks.plans import OrderPlan, Plan, RowPlan
 from quality_checks.relation import Relation, UnansweredError
 from quality_checks.remote import Remote
 from quality_checks.result import Result
 
 # One scan holds so many at most: DuckDB's own cost of a SELECT grows with the square of its columns.
 AGGREGATES_MAX = 2_000
+_NAMED_MAX = 12
 
 
 def evaluate(
@@ -47,7 +48,9 @@ def evaluate(
     columns = _columns(source)
     asked, undecided, results = _planned(expectations, columns)
     source = source.through(through, columns)
-    for at, answer in _answered(source, asked):
+    answered = dict(_answered(source, asked))
+    _order_once(source, asked, answered)
+    for at, answer in answered.items():
         results[at] = answer if isinstance(answer, Result) else _judge(source, asked[at], answer)
     if undecided:
         # Only now: what compiles never pays for GX.
@@ -78,10 +81,17 @@ class _Asked:
     expectation: Expectation
     plan: Plan
     condition: exp.Expr | None
+    aggregates: Sequence[tuple[str, exp.Expr]]
 
-    @property
-    def aggregates(self) -> list[exp.Expr]:
-        return [narrowed(aggregate, self.condition) for aggregate in self.plan.aggregates]
+    @classmethod
+    def of(cls, expectation: Expectation, columns: Mapping[str, str]) -> "_Asked":
+        plan, condition = compiled(expectation, columns)
+        aggregates = [narrowed(aggregate, condition) for aggregate in plan.aggregates]
+        try:
+            named = [(aggregate.sql("duckdb"), aggregate) for aggregate in aggregates]
+        except RecursionError:
+            raise QualityError("the arguments are nested too deep — say the same with fewer levels") from None
+        return cls(expectation=expectation, plan=plan, condition=condition, aggregates=named)
 
 
 def _within(predicate: exp.Expr, condition: exp.Expr | None) -> exp.Expr:
@@ -108,11 +118,11 @@ def _planned(
             failed[at] = _failed(expectation, "; ".join(found))
             continue
         try:
-            plan, condition = plan_of(expectation, columns), condition_of(expectation.kwargs, columns)
+            asked[at] = _Asked.of(expectation, columns)
         except NotCompiledError:
             undecided.append(at)
-        else:
-            asked[at] = _Asked(expectation=expectation, plan=plan, condition=condition)
+        except QualityError as error:
+            failed[at] = _failed(expectation, str(error))
     return asked, undecided, failed
 
 
@@ -120,14 +130,15 @@ def _answered(source: Relation, asked: Mapping[int, _Asked]) -> Iterator[tuple[i
     """Compute every plan's aggregates, each once however many plans share it; one that cannot be read fails alone."""
     if not asked:
         return
-    wanted = {aggregate.sql("duckdb"): aggregate for each in asked.values() for aggregate in each.aggregates}
+    wanted = {text: aggregate for each in asked.values() for text, aggregate in each.aggregates}
     try:
         answers = _scan(source, wanted) if wanted else {}
     except UnansweredError as error:
         if len(asked) == 1:
             yield from ((at, _unread(each.expectation, error)) for at, each in asked.items())
             return
-        places = list(asked)
+        # Those of one column stand together, so that what cannot be read is cut out in few steps.
+        places = sorted(asked, key=lambda at: asked[at].expectation.columns)
         for half in (places[: len(places) // 2], places[len(places) // 2 :]):
             try:
                 yield from _answered(source, {at: asked[at] for at in half})
@@ -135,7 +146,19 @@ def _answered(source: Relation, asked: Mapping[int, _Asked]) -> Iterator[tuple[i
                 yield from ((at, _unread(asked[at].expectation, error)) for at in half)
         return
     for at, each in asked.items():
-        yield at, [answers[aggregate.sql("duckdb")] for aggregate in each.aggregates]
+        yield at, [answers[text] for text, _ in each.aggregates]
+
+
+def _order_once(source: Relation, asked: Mapping[int, _Asked], answered: Mapping[int, Sequence[Any] | Result]) -> None:
+    """Have a column ordered once for all that ask for places in its order; where that fails, each asks by itself."""
+    wanted: dict[tuple[exp.Expr, exp.Expr | None, int], set[int]] = {}
+    for at, answer in answered.items():
+        plan = asked[at].plan
+        if isinstance(plan, OrderPlan) and not isinstance(answer, Result) and answer[0]:
+            wanted.setdefault((plan.ordered, asked[at].condition, answer[0]), set()).update(plan.places(answer[0]))
+    for (ordered, condition, present), places in wanted.items():
+        with suppress(UnansweredError, duckdb.TransactionException):
+            source.where(condition).in_order(ordered, sorted(places), of=present)
 
 
 def _scan(source: Relation, wanted: Mapping[str, exp.Expr]) -> dict[str, Any]:
@@ -163,7 +186,8 @@ def _failed(expectation: Expectation, why: str) -> Result:
 
 
 def _unread(expectation: Expectation, error: UnansweredError) -> Result:
-    named = ", ".join(map(repr, dict.fromkeys(expectation.columns))) or "the table"
+    columns = list(dict.fromkeys(expectation.columns))
+    named = ", ".join(map(repr, columns[:_NAMED_MAX])) + (", …" if len(columns) > _NAMED_MAX else "") or "the table"
     why = (
         f"cannot be evaluated on {named}: DuckDB raised {error} (its message is left out, for it may quote a row)"
         " — select the column by itself to see what it cannot read"

@@ -31,6 +31,8 @@ _NAMING = ("column", "column_A", "column_B", "column_list")
 _CONDITION = ("row_condition", "condition_parser")
 _LITERALS = ("min_value", "max_value", "value_set")
 _TIMES = ("date", "timestamp", "zoned timestamp")
+# GX 1.24.1 judges all rows, and counts those of the row_condition.
+_DEAF = "expect_column_pair_values_to_be_in_set"
 _TYPE_NAMED = ("expect_column_type_to_be", "expect_column_values_to_be_of_type")
 
 
@@ -96,10 +98,13 @@ def _refusals(expectation: Expectation, columns: Mapping[str, str] | None) -> It
             if name not in columns:
                 yield f"there is no column '{name}' — {nearest(name, columns)}"
     try:
-        if columns is None or _condition(expectation, columns) is None:
-            columns_in_condition(expectation.kwargs, columns)
+        left = columns is None or _condition(expectation, columns) is None
+        named = columns_in_condition(expectation.kwargs, columns) if left else ()
     except QualityError as error:
         yield str(error)
+    else:
+        if named and columns is not None and expectation.type == _DEAF:
+            yield "GX forgets the 'row_condition' of this type, and SQL cannot say it — compare columns with values"
     if not all(reference.startswith("#") for reference in _references(expectation.kwargs.get("json_schema"))):
         yield "'json_schema' refers to another document, which would be fetched — write it under $defs and refer to that"
 

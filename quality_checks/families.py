@@ -1,6 +1,7 @@
 """Families of column types, and which JSON values each can be compared with. Builds no SQL."""
 
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 Family = Literal["integer", "float", "decimal", "text", "boolean", "date", "timestamp", "zoned timestamp", "other"]
-Value = int | float | str | bool | datetime
+Value = int | float | Decimal | str | bool | datetime
 
 # The end of a message: what would do.
 WANTED: dict[Family, str] = {
@@ -35,6 +36,7 @@ _TYPES: dict[Family, str] = {
 NUMBERS: tuple[Family, ...] = ("integer", "float", "decimal")
 TIMES: tuple[Family, ...] = ("date", "timestamp", "zoned timestamp")
 _FAMILY_OF: dict[str, Family] = {name: family for family, names in _TYPES.items() for name in names.split()}
+_BITS = {"TINYINT": 8, "SMALLINT": 16, "INT": 32, "BIGINT": 64, "INT128": 128}
 _LARGEST_NUMBER = 1.7976931348623157e308
 
 
@@ -50,6 +52,13 @@ def type_name(type: str) -> str:
         return str(exp.DataType.build(type, dialect="duckdb").this.name)
     except SqlglotError:
         return ""
+
+
+def integer_range(type: str) -> tuple[int, int]:
+    """Return the least and the greatest value of a DuckDB type of whole numbers."""
+    name = type_name(type)
+    bits = _BITS[name.removeprefix("U")]
+    return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 def read_value(family: Family, value: Any) -> Value | None:

@@ -27,7 +27,7 @@ _PLACE = "_quoted_column_"
 # GX reads one comparison and silently drops what follows it (`… and col("b") > 1`): so the whole text must be one.
 _GX_TEXT = re.compile(
     r"""\s*col\("(?P<column>[^"]+)"\)\s*
-    (?: \.notnull\(\) | (?:[<>]=?|==|!=)\s* (?: [+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)? | (?:date\()?(?:"[^"']*"|'[^"']*')\)? ) )
+    (?: (?i:\.notnull\(\)) | (?:[<>]=?|==|!=)\s* (?: [+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)? | (?:date\()?(?:"[^"']*"|'[^"']*')\)? ) )
     \s*""",
     re.VERBOSE,
 )

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from sqlglot import exp
+
 from quality_checks.arguments import argument_problems
 from quality_checks.columns import Columns
 from quality_checks.conditions import condition_of
@@ -34,18 +36,25 @@ def problems(expectation: Expectation, columns: Mapping[str, str]) -> list[str]:
 def falls_back(expectation: Expectation, columns: Mapping[str, str]) -> bool:
     """Tell whether GX itself would decide an expectation that has no problems."""
     try:
-        plan_of(expectation, columns)
-        condition_of(expectation.kwargs, columns)
+        compiled(expectation, columns)
     except NotCompiledError:
         return True
     return False
 
 
-def plan_of(expectation: Expectation, columns: Mapping[str, str]) -> Plan:
-    """Return how to ask for an expectation whose arguments and columns are right.
+def compiled(expectation: Expectation, columns: Mapping[str, str]) -> tuple[Plan, exp.Expr | None]:
+    """Return how to ask for an expectation whose arguments and columns are right, and of which rows; None for all.
 
     Raises NotCompiledError for what GX has to decide, QualityError for what nobody can.
     """
+    try:
+        return plan_of(expectation, columns), condition_of(expectation.kwargs, columns)
+    except RecursionError:
+        raise QualityError("the arguments are nested too deep — say the same with fewer levels") from None
+
+
+def plan_of(expectation: Expectation, columns: Mapping[str, str]) -> Plan:
+    """Return how to ask, whichever the rows; raises as `compiled` does."""
     if expectation.type not in TYPES:
         raise NotCompiledError(f"'{expectation.type}' does not compile")
     return TYPES[expectation.type].plan(expectation.kwargs, Columns(columns))
@@ -53,8 +62,7 @@ def plan_of(expectation: Expectation, columns: Mapping[str, str]) -> Plan:
 
 def _unplanned(expectation: Expectation, columns: Mapping[str, str]) -> Iterator[str]:
     try:
-        plan_of(expectation, columns)
-        condition_of(expectation.kwargs, columns)
+        compiled(expectation, columns)
     except NotCompiledError as error:
         if expectation.type in GX_SQL_TYPES or expectation.type not in GX_TYPES:
             yield f"{error}, and GX cannot decide it either"

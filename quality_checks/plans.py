@@ -1,6 +1,6 @@
 """How a relation is asked about an expectation, and its answers judged. Knows no expectation by name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -79,6 +79,31 @@ class MetPlan:
         """Return the verdict; asks nothing more."""
         met, observed = answers
         return Result(expectation=expectation, success=met is True, observed_value=observed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlan:
+    """Some of the `present` values of `ordered`, by their place in the order (from 0), tell the `verdict`.
+
+    Plans that order the same are answered by one query, see `Relation.in_order`. Where nothing is present, nothing is met.
+    """
+
+    ordered: exp.Expr
+    present: exp.Expr
+    places: Callable[[int], Sequence[int]]
+    verdict: Callable[[Expectation, Sequence[Any]], Result]
+
+    @property
+    def aggregates(self) -> Sequence[exp.Expr]:
+        """Present values."""
+        return (self.present,)
+
+    def judge(self, expectation: Expectation, answers: Sequence[Any], relation: Relation) -> Result:
+        """Return the verdict; asks once, and for nothing when there are no values."""
+        (present,) = answers
+        if not present:
+            return Result(expectation=expectation, success=False)
+        return self.verdict(expectation, relation.in_order(self.ordered, self.places(present), of=present))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from quality_checks.remote import Remote
 
 # Postgres allows 1,664 columns in a SELECT.
 _ANSWERS_MAX = 1_000
+_REFUSED = "ERROR:"
 # What Postgres says when it stopped a statement or a wait: the storage's failure, nothing that DuckDB could do better.
 _STOPPED = ("due to statement timeout", "due to lock timeout", "due to user request", "terminating connection")
 
@@ -53,14 +54,14 @@ def ask(
             here = _here(remote, there, query, kinds, slice(first, first + _ANSWERS_MAX), types)
             (row,) = connection.execute(here.sql("duckdb")).fetchall()
             answers += row
-    except (duckdb.OperationalError, duckdb.InterruptException):
-        raise
-    except duckdb.Error as error:
-        stopped = any(phrase in str(error) for phrase in _STOPPED)
-    else:
         return tuple(answers)
-    if stopped:  # raised outside the handler, so that Postgres's message is not kept as this error's context either
-        raise Stopped("Postgres stopped the statement — raise its timeout, or evaluate one partition at a time")
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.InterruptException | duckdb.OutOfMemoryException):
+            raise
+        told, theirs = str(error), isinstance(error, duckdb.IOException) or type(error) is duckdb.Error
+    # Raised outside the handler, so that Postgres's message is not kept as this error's context either.
+    if (theirs and _REFUSED not in told) or any(phrase in told for phrase in _STOPPED):
+        raise Stopped("Postgres stopped the statement, or does not answer — raise its timeout, or look into its log")
     return None
 
 
@@ -75,7 +76,7 @@ def _there(remote: Remote, query: exp.Select, source: exp.Expr, types: Mapping[s
 
 def _rows(remote: Remote, columns: Sequence[Column]) -> exp.Expr:
     """The tables' rows as one relation, with the columns that are asked for."""
-    shown = [exp.alias_(exposed(column, "postgres"), column.name, quoted=True) for column in columns]
+    shown = [exp.alias_(exposed(column), column.name, quoted=True) for column in columns]
     parts: list[exp.Expr] = [
         exp.select(*(shown or [exp.alias_(exp.null(), "nothing", quoted=True)])).from_(
             exp.Table(this=exp.to_identifier(name, quoted=True), db=exp.to_identifier(schema, quoted=True))

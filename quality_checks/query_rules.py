@@ -1,6 +1,6 @@
 """Expectations with a query of their own: free SQL over the batch, and comparisons with another table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,25 +54,23 @@ class UnexpectedRowsPlan:
 def unexpected_rows(kwargs: Kwargs, columns: Columns) -> UnexpectedRowsPlan:
     """The SELECT finds no row in `{batch}`, the only table that it may read."""
     text = kwargs["unexpected_rows_query"]
-    if "{batch}" not in text:
-        raise QualityError(f"'unexpected_rows_query' does not read the batch — {_MEND}")
     try:
         statements = parse(text.replace("{batch}", _BATCH), dialect="duckdb")
     except (SqlglotError, RecursionError):
         raise QualityError(f"'unexpected_rows_query' is no SQL of DuckDB — {_MEND}") from None
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise QualityError(f"'unexpected_rows_query' is not one SELECT — {_MEND}")
+    if all(table.name.casefold() != _BATCH for table in statements[0].find_all(exp.Table)):
+        raise QualityError(f"'unexpected_rows_query' does not read the batch — {_MEND}")
     _require_only_the_batch(statements[0])
     return UnexpectedRowsPlan(query=statements[0])
 
 
 def _require_only_the_batch(query: exp.Query) -> None:
     """Invariant: whatever else can be read from is refused, so that a rule reaches no file and no other table."""
-    known = {_BATCH, *(cte.alias_or_name for cte in query.find_all(exp.CTE))}
     for node in query.walk():
         if isinstance(node, exp.Table):
-            plain = isinstance(node.this, exp.Identifier) and not node.args.get("db") and node.name in known
-            if not plain:
+            if not _is_the_batch(node):
                 raise QualityError(f"'unexpected_rows_query' reads something else than the batch — {_MEND}")
         elif isinstance(node, exp.From | exp.Join | exp.Lateral) and not isinstance(
             node.this, exp.Table | exp.Subquery | exp.Unnest | exp.Values
@@ -80,8 +78,32 @@ def _require_only_the_batch(query: exp.Query) -> None:
             raise QualityError(f"'unexpected_rows_query' reads something else than the batch — {_MEND}")
         elif isinstance(node, exp.DML | exp.DDL | exp.Command | exp.Into):
             raise QualityError(f"'unexpected_rows_query' does more than read — {_MEND}")
-        elif isinstance(node, exp.Anonymous) and node.name.lower().startswith(_REACHING):
-            raise QualityError(f"'unexpected_rows_query' calls {node.name}, which reaches outside — {_MEND}")
+        elif isinstance(node, exp.With) and node.recursive:
+            raise QualityError(f"'unexpected_rows_query' is recursive, and may never end — {_MEND}")
+        elif isinstance(node, exp.Func) and _name(node).startswith(_REACHING):
+            raise QualityError(f"'unexpected_rows_query' calls {_name(node)}, which reaches outside — {_MEND}")
+
+
+def _is_the_batch(table: exp.Table) -> bool:
+    """Tell whether a table is the batch, or made of it by a WITH that is in force where the table stands."""
+    if not isinstance(table.this, exp.Identifier) or table.args.get("db"):
+        return False
+    name = table.name.casefold()
+    return name == _BATCH or name in {cte.alias.casefold() for cte in _in_force(table)}
+
+
+def _in_force(node: exp.Expr) -> Iterator[exp.Expr]:
+    """From within outwards; of the WITH that a node itself stands in, only what precedes it."""
+    while (around := node.parent) is not None:
+        if isinstance(around, exp.With):
+            yield from around.expressions[: around.expressions.index(node)]
+        elif (named := around.args.get("with_")) is not None and named is not node:
+            yield from named.expressions
+        node = around
+
+
+def _name(call: exp.Func) -> str:
+    return (call.name if isinstance(call, exp.Anonymous) else call.sql_name()).lower()
 
 
 _REACHING = (
@@ -95,6 +117,14 @@ _REACHING = (
     "pragma_",
     "sniff_",
     "glob",
+    "nextval",
+    "next_value",
+    "currval",
+    "setseed",
+    "sleep_ms",
+    "pg_",
+    "write_log",
+    "stats",
 )
 
 

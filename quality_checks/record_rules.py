@@ -83,11 +83,15 @@ def pair_in_set(kwargs: Kwargs, columns: Columns) -> RowPlan:
     a, b = columns[kwargs["column_A"]], columns[kwargs["column_B"]]
     if any(value is None for pair in kwargs["value_pairs_set"] for value in pair):
         raise NotCompiledError("'value_pairs_set' holds null, which SQL equals with nothing")
+    pairs = [(a.read(first), b.read(second)) for first, second in kwargs["value_pairs_set"]]
     known = [
-        exp.and_(*(exp.EQ(this=c.compared, expression=c.literal(c.read(v))) for c, v in zip((a, b), pair, strict=True)))
-        for pair in kwargs["value_pairs_set"]
+        exp.and_(
+            exp.EQ(this=a.compared, expression=a.literal(first)), exp.EQ(this=b.compared, expression=b.literal(second))
+        )
+        for first, second in pairs
+        if a.may_hold(first) and b.may_hold(second)
     ]
-    return _rows([a, b], exp.or_(*known), kwargs, _OF_PAIR)
+    return _rows([a, b], exp.or_(exp.false(), *known), kwargs, _OF_PAIR)
 
 
 @expectation_type(

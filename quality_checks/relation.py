@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -31,6 +32,7 @@ class Relation:
     tables: Mapping[str, str] = field(default_factory=dict)
     remote: Remote | None = None
     types: Mapping[str, str] = field(default_factory=dict)
+    _places: dict[tuple[str, str], dict[int, Any]] = field(default_factory=dict)
 
     @classmethod
     def parse(
@@ -77,18 +79,37 @@ class Relation:
                 return row
         return self._fetch(query)[0]
 
+    def in_order(self, ordered: exp.Expr, places: Sequence[int], *, of: int) -> list[Any]:
+        """Return the values of a column of `of` present numbers that stand at `places` in their order, from 0.
+
+        Asks once for all that it was not asked before.
+        """
+        known = self._places.setdefault((ordered.sql("duckdb"), str(self.condition)), {})
+        if unknown := sorted(set(places).difference(known)):
+            # QUANTILE_DISC takes the value in whose middle we ask.
+            shares = [exp.Literal.number(format(Decimal(repr((place + 0.5) / of)), "f")) for place in unknown]
+            call = exp.Anonymous(this="QUANTILE_DISC", expressions=[ordered.copy(), exp.Array(expressions=shares)])
+            (values,) = self.answer(self.select(call))
+            known |= zip(unknown, values, strict=True)
+        return [known[place] for place in places]
+
     def answers(self, aggregates: Sequence[exp.Expr]) -> list[Any]:
         """Compute aggregates of all rows in one scan; in two when only some can be asked where the rows lie."""
-        there = [self.remote is not None and can_ask(aggregate, self.types) for aggregate in aggregates]
         found: dict[int, Any] = {}
-        for where in dict.fromkeys(there):
-            places = [at for at, each in enumerate(there) if each == where]
+        places = [at for at, aggregate in enumerate(aggregates) if self.remote and can_ask(aggregate, self.types)]
+        if places:
             found |= zip(places, self.answer(self.select(*(aggregates[at] for at in places))), strict=True)
+        # Of infinities, Postgres's deviation is NaN where DuckDB refuses: DuckDB is to say so.
+        left = [at for at in range(len(aggregates)) if at not in found or found[at] != found[at]]
+        if left:
+            found |= zip(left, self._fetch(self.select(*(aggregates[at] for at in left)))[0], strict=True)
         return [found[at] for at in range(len(aggregates))]
 
     def _fetch(self, query: exp.Expr) -> Sequence[tuple[Any, ...]]:
         try:
             return self.connection.execute(query.sql("duckdb")).fetchall()
+        except RecursionError:  # a tree too deep to be written down
+            kind = "RecursionError"
         except (duckdb.OperationalError, duckdb.InterruptException):
             raise  # disk, memory, cancelling: not the data's fault, and these messages quote no rows
         except duckdb.Error as error:

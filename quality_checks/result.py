@@ -1,6 +1,7 @@
 """What an evaluation found, as counts. Never holds a row's value."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from quality_checks.expectation import Expectation
@@ -47,7 +48,7 @@ class Result:
 
     def _gx_result(self) -> dict[str, Any]:
         if self.element_count is None:
-            return {"observed_value": self.observed_value}
+            return {"observed_value": _json(self.observed_value)}
         counts: dict[str, Any] = {
             "element_count": self.element_count,
             "unexpected_count": self.unexpected_count,
@@ -61,6 +62,13 @@ class Result:
                 "unexpected_percent_nonmissing": self.unexpected_percent,
             }
         return counts
+
+
+def _json(value: Any) -> Any:
+    """JSON has no infinity."""
+    if isinstance(value, list):
+        return [_json(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _percent(part: int | None, whole: int) -> float | None:

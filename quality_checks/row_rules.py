@@ -6,6 +6,8 @@ dictionary entry instead of once per row costs a fifth or less.
 
 import math
 from collections.abc import Callable, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from sqlglot import exp
@@ -13,6 +15,7 @@ from sqlglot import exp
 from quality_checks.arguments import COLUMN, MOSTLY, Argument, Kwargs, is_count, is_set
 from quality_checks.bounds import Bounds, bound_arguments, is_bound
 from quality_checks.columns import Column, Columns
+from quality_checks.errors import NotCompiledError, QualityError
 from quality_checks.expectation_type import ExpectationType, expectation_type
 from quality_checks.families import Value
 from quality_checks.plans import RowPlan
@@ -68,9 +71,12 @@ def between(column: Column, kwargs: Kwargs) -> exp.Expr:
     return exp.or_(*outside)
 
 
-def _limit(column: Column, bound: Value, whole: Callable[[float], int]) -> exp.Expr:
-    """A fraction that bounds whole numbers is the whole number that does: exact, where DuckDB's casts may overflow."""
-    return column.literal(whole(bound) if column.family == "integer" and isinstance(bound, float) else bound)
+def _limit(column: Column, bound: Value, whole: Callable[[Fraction], int]) -> exp.Expr:
+    """A bound with more digits than the column has is the nearest one that it has: exact, where DuckDB's casts overflow."""
+    if column.family not in ("integer", "decimal") or not isinstance(bound, float):
+        return column.literal(bound)
+    steps = whole(Fraction(repr(bound)) * 10**column.scale)
+    return column.literal(Decimal((steps < 0, tuple(map(int, str(abs(steps)))), -column.scale)))
 
 
 _VALUE_SET = Argument(name="value_set", wants="a list with at least one value", accepts=is_set, required=True)
@@ -90,11 +96,28 @@ def not_in_set(column: Column, kwargs: Kwargs) -> exp.Expr:
 
 def among(column: Column, members: Sequence[Any]) -> exp.Expr:
     """True for values that are one of `members`; null among them means nothing."""
-    values = [column.read(member) for member in members if member is not None]
-    if column.family == "integer":  # which holds no fraction
-        values = [value for value in values if not isinstance(value, float)]
+    values = [value for value in members_of(column, members) if column.may_hold(value)]
     listed = exp.Array(expressions=[column.literal(value) for value in values])
     return exp.Anonymous(this="LIST_CONTAINS", expressions=[listed, column.compared])
+
+
+def members_of(column: Column, members: Sequence[Any]) -> list[Value]:
+    """Read a set that is not all null.
+
+    Raises QualityError when the column can be compared with none of it, NotCompiledError when with some: GX knows how.
+    """
+    values: list[Value] = []
+    refused: list[QualityError] = []
+    for member in members:
+        try:
+            values += [] if member is None else [column.read(member)]
+        except QualityError as error:
+            refused.append(error)
+    if refused and values:
+        raise NotCompiledError(f"'value_set' mixes what differs in kind: {refused[0]}")
+    if refused:
+        raise refused[0]
+    return values
 
 
 @row_rule("expect_column_value_lengths_to_be_between", *bound_arguments("a whole number of characters", is_count))

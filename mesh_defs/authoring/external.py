@@ -13,19 +13,19 @@ from typing import Any
 import dagster as dg
 
 from mesh_defs.authoring.folder import DomainFolder
-from mesh_defs.authoring.metadata import check_metadata, declared_metadata, described
-from mesh_defs.authoring.observe import FRESH, SCHEMA, Look, look_at
+from mesh_defs.authoring.metadata import SEVERITY, check_metadata, declared_metadata, described
+from mesh_defs.authoring.observe import Look, look_at
 from mesh_defs.authoring.step import asset_key
+from mesh_defs.catalog.quality import record_evaluation
 from mesh_defs.documents.observed import load_observation, observation_file, store_observation
 from mesh_defs.errors import MeshError, StorageError
 from mesh_defs.model.contract import Contract
-from mesh_defs.model.observation import Observation
+from mesh_defs.model.observation import FRESH, SCHEMA, Observation
 from mesh_defs.query.mesh import server_in
 from mesh_defs.settings import Settings
 from quality_checks import check_names
 
 Yielded = Iterator[dg.AssetCheckResult | dg.ObserveResult]
-_SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 OUTSIDE = "another system writes it: outside write-audit-publish, checked when observed"
 
 
@@ -112,6 +112,7 @@ class ExternalAsset:
                 self.contract, server, access, before, now=now, spill=spill, memory_bytes_max=self.memory_bytes_max
             )
             store_observation(file, look.observation)
+            self._keep(look, now)
         except MeshError as error:
             store_observation(file, _unseen(self.contract, before, str(error), now))
             metadata = {"mesh/error": error.code, "mesh/mend": error.fix}
@@ -125,6 +126,20 @@ class ExternalAsset:
             metadata=_observed_metadata(look.observation, self._uri()),
         )
 
+    def _keep(self, look: Look, now: datetime) -> None:
+        """The history of its checks; it does without what could not be kept."""
+        if look.results:
+            seen = look.observation
+            record_evaluation(
+                self.settings,
+                self.contract.product,
+                look.results,
+                at=now,
+                version=seen.version or "",
+                published=seen.passed,
+                rows=seen.rows,
+            )
+
     def _check_results(self, look: Look) -> Iterator[dg.AssetCheckResult]:
         metadata: dict[str, dict[str, Any]] = {
             name: check_metadata(result, look.observation.version or "")
@@ -135,7 +150,7 @@ class ExternalAsset:
                 asset_key=self.key,
                 check_name=check["name"],
                 passed=check["passed"],
-                severity=_SEVERITY[check["severity"]],
+                severity=SEVERITY[check["severity"]],
                 metadata=metadata.get(check["name"], {"mesh/told": check.get("told", "")}),
             )
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh_defs.authoring.product import ExternalProduct, ProductFunction, SqlProduct, read_sql_product
+from mesh_defs.documents.expects import read_expects
 from mesh_defs.documents.granularity import derived_problems
 from mesh_defs.documents.odcs import read_contract
 from mesh_defs.documents.standards import read_domain, read_standards
 from mesh_defs.errors import DeclarationError, Finding, nearest
 from mesh_defs.model.contract import Contract
+from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import DataProduct, Domain
 
 Made = ProductFunction | SqlProduct
@@ -22,10 +24,11 @@ Declared = Made | ExternalProduct
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainFolder:
-    """What one domain declares: each product with the contract that describes it."""
+    """What one domain declares: each product with the contract that describes it, and what it expects of others'."""
 
     domain: Domain
     products: Mapping[str, tuple[Contract, Declared]]
+    expects: tuple[Expected, ...] = ()
 
     def declaration(self, name: str) -> DataProduct:
         """The product as the catalog keeps it."""
@@ -69,12 +72,14 @@ def read_folder(folder: Path, *, root: Path) -> DomainFolder:
             made[contract.product] = ExternalProduct(
                 name=contract.product.partition(".")[2], file=str(root / contract.file)
             )
+    expects = tuple(_expects(folder, domain, root, findings))
     if not findings:
         findings += _unmatched(domain, contracts, made, root)
         findings += _inner_problems(domain, contracts, made, root)
     if findings:
         raise DeclarationError(findings)
-    return DomainFolder(domain=domain, products={name: (contracts[name], made[name]) for name in sorted(contracts)})
+    products = {name: (contracts[name], made[name]) for name in sorted(contracts)}
+    return DomainFolder(domain=domain, products=products, expects=expects)
 
 
 def _misplaced(contract: Contract, domain: Domain, earlier: Mapping[str, Contract]) -> Iterator[Finding]:
@@ -102,6 +107,21 @@ def _products(folder: Path, root: Path, findings: list[Finding]) -> Iterator[Mad
         yield from (
             value for value in vars(module).values() if isinstance(value, ProductFunction) and value.file == str(file)
         )
+
+
+def _expects(folder: Path, domain: Domain, root: Path, findings: list[Finding]) -> Iterator[Expected]:
+    files: dict[str, str] = {}
+    for file in sorted((folder / "expects").glob("*.expects.yaml")):
+        try:
+            expected = read_expects(file, read_standards(root), consumer=domain.name, root=root)
+        except DeclarationError as error:
+            findings += error.findings
+            continue
+        if expected.product in files:
+            what = f"a second file about {expected.product}, the first is {files[expected.product]}"
+            findings.append(Finding(where=expected.file, what=what, fix="keep one for each product"))
+        files[expected.product] = expected.file
+        yield expected
 
 
 def _load(file: Path, domain: str) -> types.ModuleType:

@@ -12,6 +12,7 @@ from mesh_defs.model.mesh import DataProduct
 from quality_checks import Expectation, Result
 
 PRODUCT_KEY = "mesh/product"
+SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
 
 def declared_metadata(product: DataProduct, uri: str) -> dict[str, Any]:
@@ -42,6 +43,9 @@ def published_metadata(audited: Audited, uri: str) -> dict[str, Any]:
     }
     if audited.columns_left_out:
         metadata["mesh/columns_left_out"] = ", ".join(audited.columns_left_out)
+    if audited.left_out:
+        metadata["mesh/quarantined_rows"] = audited.left_out.rows
+        metadata["mesh/quarantine"] = audited.left_out.id
     if audited.lineage.unknown:
         metadata["mesh/column_lineage_unknown"] = audited.lineage.unknown
     else:
@@ -50,14 +54,15 @@ def published_metadata(audited: Audited, uri: str) -> dict[str, Any]:
 
 
 def check_metadata(result: Result, version: str) -> dict[str, Any]:
-    """Counts and shares only; the version says which candidate or publication they are about."""
-    numbers = {
+    """Counts, shares and aggregates only; the version says which candidate or publication they are about."""
+    told = {
         "observed_value": result.observed_value,
         "element_count": result.element_count,
         "unexpected_count": result.unexpected_count,
         "unexpected_percent": result.unexpected_percent,
+        "mesh/told": result.error,
     }
-    known = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+    known = {name: _shown(value) for name, value in told.items() if value is not None}
     return {"mesh/version": version, "mesh/engine": result.engine, **known}
 
 
@@ -66,6 +71,10 @@ def described(expectation: Expectation) -> str:
     written = str(expectation.meta.get("description", ""))
     arguments = ", ".join(f"{name}={value!r}" for name, value in expectation.kwargs.items())
     return written or f"{expectation.type}({arguments})"
+
+
+def _shown(value: Any) -> Any:
+    return dg.MetadataValue.json(value) if isinstance(value, list) else value
 
 
 def _column(column: Column) -> dg.TableColumn:

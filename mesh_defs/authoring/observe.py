@@ -13,7 +13,7 @@ import duckdb
 from mesh_defs.documents.observed import FORMAT
 from mesh_defs.errors import DeclarationError, Finding, StorageError
 from mesh_defs.model.contract import Contract, Server
-from mesh_defs.model.observation import Observation
+from mesh_defs.model.observation import FRESH, SCHEMA, Observation
 from mesh_defs.model.place import Access
 from mesh_defs.model.version import Pin, Version
 from mesh_defs.storage.external import External
@@ -24,7 +24,6 @@ from quality_checks import QualityError, Result, check_names, evaluate
 
 # A writer that replaces its files faster than we look at them is no source.
 _ATTEMPTS = 3
-SCHEMA, FRESH = "schema_as_promised", "fresh_as_promised"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,4 +147,5 @@ def _freshness(contract: Contract, changed_at: datetime, now: datetime) -> Itera
 def _own(contract: Contract, results: tuple[Result, ...]) -> Iterator[Mapping[str, Any]]:
     for name, result in zip(check_names(contract.expectations), results, strict=True):
         severity, count = result.expectation.severity, result.unexpected_count
-        yield {"name": name, "passed": result.success, "severity": severity, "unexpected_count": count}
+        told = {"told": result.error} if result.error else {}
+        yield {"name": name, "passed": result.success, "severity": severity, "unexpected_count": count, **told}

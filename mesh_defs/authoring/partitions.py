@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mesh_defs.model.contract import Contract
-from mesh_defs.model.partition import Partition, Partitioning
+from mesh_defs.model.partition import Partitioning
+from mesh_defs.upkeep.audit import IN_PARTITION
 from quality_checks import Expectation
-
-_IN_PARTITION = {"name": "in_its_partition", "description": "Each row lies in the partition that it was made for."}
 
 
 def partitions_definition(cut: Partitioning | None) -> dg.PartitionsDefinition[str] | None:
@@ -41,11 +40,6 @@ def partition_mapping(cut: Partitioning | None, product: str) -> dg.PartitionMap
     return dg.TimeWindowPartitionMapping(start_offset=-days, allow_nonexistent_upstream_partitions=True)
 
 
-def expectations_of(contract: Contract, partition: Partition | None) -> tuple[Expectation, ...]:
-    """What an audit evaluates: the contract's expectations, and of a partition also that no row strayed into it."""
-    return contract.expectations if partition is None else (*contract.expectations, _in(contract, partition))
-
-
 def declared_expectations(contract: Contract) -> tuple[Expectation, ...]:
     """The same before any partition is known, for the specs of checks: names and order are those of the audit."""
     if contract.partitioning is None:
@@ -55,20 +49,9 @@ def declared_expectations(contract: Contract) -> tuple[Expectation, ...]:
         if contract.partitioning.is_daily
         else "expect_column_values_to_be_in_set",
         kwargs={"column": contract.partitioning.column},
-        meta=_IN_PARTITION,
+        meta=IN_PARTITION,
     )
     return (*contract.expectations, declared)
-
-
-def _in(contract: Contract, partition: Partition) -> Expectation:
-    if partition.start is None or partition.end is None:
-        one = {"column": partition.column, "value_set": [partition.key]}
-        return Expectation(type="expect_column_values_to_be_in_set", kwargs=one, meta=_IN_PARTITION)
-    column = contract.column(partition.column)
-    zone = "T00:00:00+00:00" if column and column.type == "TIMESTAMP WITH TIME ZONE" else ""
-    first, last = f"{partition.start}{zone}", f"{partition.end}{zone}"
-    day = {"column": partition.column, "min_value": first, "max_value": last, "strict_max": True}
-    return Expectation(type="expect_column_values_to_be_between", kwargs=day, meta=_IN_PARTITION)
 
 
 def _midnight(day: object) -> datetime:

@@ -1,42 +1,53 @@
-"""Write, audit, publish: what happens inside a product's step. Readers see the last good version until the new one passed."""
+"""Write, audit, publish: what happens inside a product's step. Readers see the last good version until the new one passed.
+
+What does not pass is quarantined: the batch, or, where its contract allows that, only its bad rows (`quarantine`).
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from pydantic import TypeAdapter
 
 from mesh_defs.authoring.inputs import StepInputs
-from mesh_defs.authoring.partitions import expectations_of
 from mesh_defs.authoring.product import ProductFunction
-from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
+from mesh_defs.authoring.quarantine import LeftOut, reason, split, with_left_out
 from mesh_defs.errors import DeclarationError, Finding, StorageError
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.lineage import ColumnLineage, ColumnSource
-from mesh_defs.model.partition import Partition
-from mesh_defs.model.version import Candidate, Part, Version
+from mesh_defs.model.version import Candidate, Version
 from mesh_defs.policy.governance import hoarding
 from mesh_defs.sql.build import conform
 from mesh_defs.sql.lineage import column_lineage
 from mesh_defs.storage.base import Storage
-from quality_checks import QualityError, Result, check_names, evaluate
+from mesh_defs.upkeep.audit import audit, blocking, promised, require_version
+from mesh_defs.upkeep.states import kept_states
+from quality_checks import Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """A candidate, what it was made from, and what its audit found. `published` is None when the audit refused it."""
+    """A candidate, what it was made from, and what its audit found. `published` is None when the audit refused it.
+
+    `left_out` are rows that were quarantined so that the rest could be published: `results` are then of that rest.
+    """
 
     candidate: Candidate
     results: Sequence[Result]
-    published: Version | None
-    lineage: ColumnLineage
-    columns_left_out: tuple[str, ...]
     read: Mapping[str, Mapping[str, str]]
+    published: Version | None = None
+    lineage: ColumnLineage = field(default_factory=lambda: ColumnLineage(columns={}))
+    columns_left_out: tuple[str, ...] = ()
+    left_out: LeftOut | None = None
+
+    @property
+    def reported(self) -> Sequence[Result]:
+        """What people are told of: checks that rows were left out for have failed, as warnings."""
+        return with_left_out(self.results, self.left_out)
 
 
 def write_audit_publish(
@@ -53,7 +64,7 @@ def write_audit_publish(
     what the function itself raises passes. On any error nothing is published and nothing staged is left.
     """
     contract, key = inputs.contract, inputs.partition.key if inputs.partition else None
-    _require_version(storage.current(), contract)
+    require_version(storage.current(), contract)
     sql, rows = _make(inputs, arguments)
     lineage = _of_promised(_lineage(inputs, sql), contract)
     if findings := hoarding(contract, inputs.contracts, lineage if sql is not None else None):
@@ -63,67 +74,37 @@ def write_audit_publish(
     candidate = storage.stage(inputs.connection, select, partition=key)
     try:
         results = audit(inputs.connection, storage, candidate.parts, contract, inputs.partition)
-        version = _settle(inputs, storage, candidate, results)
+        settled = _settle(inputs, storage, candidate, results)
     except BaseException:
         storage.discard(candidate)
         raise
     with suppress(StorageError):  # what is published is published; the nightly sweep reports what it cannot remove
         storage.sweep(now(), retention_seconds)
-    return Audited(
-        candidate=candidate,
-        results=results,
-        published=version,
-        lineage=lineage,
-        columns_left_out=left_out,
-        read=inputs.read,
-    )
+    return replace(settled, lineage=lineage, columns_left_out=left_out)
 
 
-def audit(
-    connection: duckdb.DuckDBPyConnection,
-    storage: Storage,
-    parts: Sequence[Part],
-    contract: Contract,
-    partition: Partition | None = None,
-) -> list[Result]:
-    """Evaluate every expectation of the contract where the parts lie, whatever checks were selected."""
-    relation = storage.relation(connection, parts)
+def _settle(inputs: StepInputs, storage: Storage, candidate: Candidate, results: Sequence[Result]) -> Audited:
+    """Flip the pointer, with all rows or with the good ones; or put the candidate into quarantine."""
+    audited = Audited(candidate=candidate, results=results, read=inputs.read)
+    failed = blocking(results)
+    if not failed:
+        return replace(audited, published=storage.publish(candidate, stamp=_stamp(inputs, storage, candidate, results)))
+    apart = split(inputs.connection, storage, candidate, results, inputs.contract, inputs.partition)
+    if apart is None:
+        storage.refuse(candidate, [reason(result) for result in failed], _made_from(inputs))
+        return audited
     try:
-        return evaluate(connection, relation, expectations_of(contract, partition))
-    except QualityError as error:
-        fix = "mend the rule, or the column's type"
-        raise DeclarationError([Finding(where=contract.file, what=str(error), fix=fix)]) from None
-    finally:
-        storage.release(connection, parts)
-
-
-def contract_of(version: Version) -> Contract | None:
-    """The contract under which a version was published."""
-    body = version.stamp.get("contract")
-    return TypeAdapter(Contract).validate_python(body) if body else None
-
-
-def _settle(inputs: StepInputs, storage: Storage, candidate: Candidate, results: Sequence[Result]) -> Version | None:
-    """Flip the pointer, or put the candidate into quarantine and return None."""
-    refused = [_reason(result) for result in results if _blocks(result)]
-    if not refused:
-        return storage.publish(candidate, stamp=_stamp(inputs, candidate, results))
-    storage.refuse(candidate, refused)
-    return None
-
-
-def _require_version(current: Version | None, contract: Contract) -> None:
-    """A breaking change needs a major version: consumers of the last good version must not be surprised."""
-    published = contract_of(current) if current else None
-    if published is None:
-        return
-    changes = compare(published, contract)
-    breaking = [change.what for change in changes if change.breaking]
-    demanded = demanded_version(published.version, changes)
-    if breaking and not is_enough(contract.version, demanded):
-        what = f"found {contract.version}, but it breaks {published.version}: {'; '.join(breaking)}"
-        fix = f"write `version: {demanded}`, or take the change back"
-        raise DeclarationError([Finding(where=f"{contract.file}: version", what=what, fix=fix)])
+        # In this order: whatever happens in between, no row is lost.
+        left_out = apart.quarantine(storage, _made_from(inputs))
+        told = {"left_out": {"id": left_out.id, "rows": left_out.rows}, "data_version": apart.good.id}
+        # Its data version is its own: once the rows are mended, the same inputs and code give other rows.
+        version = storage.publish(apart.good, stamp={**_stamp(inputs, storage, apart.good, apart.results), **told})
+    except BaseException:
+        storage.discard(apart.good)
+        raise
+    with suppress(StorageError):  # it is nobody's any more; the sweep takes what stays
+        storage.discard(candidate)
+    return replace(audited, candidate=apart.good, results=apart.results, published=version, left_out=left_out)
 
 
 def _make(inputs: StepInputs, arguments: Mapping[str, Any]) -> tuple[str | None, str]:
@@ -197,28 +178,20 @@ def _source(declared: str) -> ColumnSource:
     return ColumnSource(product=product, column=column, how="transformation")
 
 
-def _stamp(inputs: StepInputs, candidate: Candidate, results: Sequence[Result]) -> dict[str, Any]:
+def _stamp(inputs: StepInputs, storage: Storage, candidate: Candidate, results: Sequence[Result]) -> dict[str, Any]:
     """What a version says of itself. Its data version changes with its inputs or its code: a rerun alone is not news."""
     code = inputs.made.code_version
     key = inputs.partition.key if inputs.partition else ""
     told = "\n".join((code, key, *(f"{name}={inputs.read[name]['data_version']}" for name in sorted(inputs.read))))
     derived = hashlib.sha256(told.encode()).hexdigest()[:16]
     return {
-        "contract_version": inputs.contract.version,
-        "contract": TypeAdapter(Contract).dump_python(inputs.contract, mode="json"),
-        "code_version": code,
+        **promised(inputs.contract, results),
+        **_made_from(inputs),
+        **kept_states(inputs.connection, storage, candidate, inputs.contract, storage.current()),
         "data_version": derived if inputs.read else candidate.id,
-        "read": inputs.read,
-        "checks": [
-            {"name": name, "passed": result.success, "severity": result.expectation.severity}
-            for name, result in zip(check_names([each.expectation for each in results]), results, strict=True)
-        ],
     }
 
 
-def _blocks(result: Result) -> bool:
-    return not result.success and result.expectation.severity == "critical"
-
-
-def _reason(result: Result) -> dict[str, Any]:
-    return {"check": result.expectation.name, "unexpected_count": result.unexpected_count}
+def _made_from(inputs: StepInputs) -> dict[str, Any]:
+    """By which code, and from what."""
+    return {"code_version": inputs.made.code_version, "read": dict(inputs.read)}

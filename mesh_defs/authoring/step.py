@@ -10,9 +10,10 @@ from duckdb import DuckDBPyConnection
 
 from mesh_defs.authoring.folder import DomainFolder, Made
 from mesh_defs.authoring.inputs import StepInputs
-from mesh_defs.authoring.metadata import check_metadata, published_metadata
+from mesh_defs.authoring.metadata import SEVERITY, check_metadata, published_metadata
 from mesh_defs.authoring.product import ProductFunction
-from mesh_defs.authoring.publish import Audited, audit, write_audit_publish
+from mesh_defs.authoring.publish import Audited, write_audit_publish
+from mesh_defs.catalog.quality import record_evaluation
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Contract, Server
 from mesh_defs.model.partition import Partition
@@ -23,6 +24,7 @@ from mesh_defs.settings import Settings
 from mesh_defs.storage.base import Readable
 from mesh_defs.storage.open import readable_at, storage_at
 from mesh_defs.storage.places import Served, load_served, publishing, store_served
+from mesh_defs.upkeep.audit import audit
 from mesh_defs.upkeep.erased import load_erased
 from quality_checks import Result, check_names
 
@@ -62,7 +64,9 @@ class ProductStep:
             given |= {name: value for name, value in offered.items() if name in self.made.takes}
         audited, served = self._published(partition, given)
         self._tell_of_the_move(context, served)
-        checks = self._check_results(context, audited.results, audited.candidate.id)
+        self._tell_of_rows_left_out(context, audited)
+        self._keep(context, audited)
+        checks = self._check_results(context, audited.reported, audited.candidate.id)
         if audited.published is None:
             yield from checks
             raise self._refused(audited)
@@ -124,6 +128,28 @@ class ProductStep:
             fix = f"`mesh renovate {self.contract.product}` moves it to {wanted.kind}: {wanted.place}"
             context.log.warning(f"published where it was before, to {served.server.kind}: {served.server.place}; {fix}")
 
+    def _keep(self, context: dg.AssetExecutionContext, audited: Audited) -> None:
+        """What was found goes into the product's history, whether it was published or not."""
+        trouble = record_evaluation(
+            self.settings,
+            self.contract.product,
+            audited.reported,
+            at=datetime.now(UTC),
+            version=audited.candidate.id,
+            published=audited.published is not None,
+            partition=audited.candidate.partition,
+            rows=audited.candidate.rows,
+        )
+        if trouble:
+            context.log.warning(trouble)
+
+    def _tell_of_rows_left_out(self, context: dg.AssetExecutionContext, audited: Audited) -> None:
+        if audited.left_out:
+            checks = ", ".join(result.expectation.name for result in audited.left_out.failed)
+            fix = f"`mesh quarantine show {self.contract.product} {audited.left_out.id}` shows them"
+            share = f"{audited.left_out.rows} of {audited.candidate.rows + audited.left_out.rows} rows"
+            context.log.warning(f"{share} were quarantined, the others published ({checks}); {fix}")
+
     def _check_results(
         self, context: dg.AssetExecutionContext, results: Sequence[Result], version: str
     ) -> list[dg.AssetCheckResult]:
@@ -134,7 +160,7 @@ class ProductStep:
                 asset_key=asset_key(self.contract.product),
                 check_name=name,
                 passed=result.success,
-                severity=_SEVERITY[result.expectation.severity],
+                severity=SEVERITY[result.expectation.severity],
                 metadata=check_metadata(result, version),
             )
             for name, result in named
@@ -155,9 +181,7 @@ class ProductStep:
 
     def _refused(self, audited: Audited) -> dg.Failure:
         failed = [r for r in audited.results if not r.success and r.expectation.severity == "critical"]
-        told = "; ".join(
-            f"{r.expectation.name} ({r.unexpected_count or 'the'} rows are not as promised)" for r in failed
-        )
+        told = "; ".join(f"{result.expectation.name} ({_why(result)})" for result in failed)
         of = f" of {audited.candidate.partition}" if audited.candidate.partition else ""
         return dg.Failure(
             f"{self.contract.product}: the new version{of} was quarantined, readers keep the last good one — {told}",
@@ -166,4 +190,5 @@ class ProductStep:
         )
 
 
-_SEVERITY = {"critical": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
+def _why(result: Result) -> str:
+    return result.error or f"{result.unexpected_count or 'the'} rows are not as promised"

@@ -9,13 +9,14 @@ import duckdb
 from mesh_defs.authoring.examine import examine
 from mesh_defs.authoring.folder import Declared, find_cycle, mention
 from mesh_defs.authoring.product import SqlProduct
-from mesh_defs.authoring.publish import binder_message, contract_of
+from mesh_defs.authoring.publish import binder_message
 from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.documents.workspace import Location, read_workspace
 from mesh_defs.errors import DeclarationError, Finding, MeshError, nearest
 from mesh_defs.model.access import AccessRequest, Grant, Principal, service_of
 from mesh_defs.model.contract import Contract
+from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import Section
 from mesh_defs.model.names import quoted
 from mesh_defs.policy.authorize import authorize
@@ -24,6 +25,8 @@ from mesh_defs.query.mesh import open_storage
 from mesh_defs.settings import Settings
 from mesh_defs.sql.build import filled
 from mesh_defs.sql.lineage import column_lineage
+from mesh_defs.upkeep.audit import contract_of
+from quality_checks import falls_back, gx_problems, problems
 
 
 def validate(settings: Settings) -> tuple[Finding, ...]:
@@ -41,7 +44,12 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
     # Between domains only what all of them say can be judged: a broken one would look like many missing products.
     if len(sections) == len(locations):
         everything = {name: product for each in examined for name, product in each.products.items()}
-        findings += _between(everything, [grant for section in sections for grant in section.grants], root)
+        grants = [grant for section in sections for grant in section.grants]
+        findings += _between(everything, grants, root)
+        contracts = {name: contract for name, (contract, _) in everything.items()}
+        findings += [
+            each for section in sections for told in section.expects for each in _unmet(told, contracts, grants)
+        ]
     findings += _versions(sections, settings)
     return tuple(dict.fromkeys(findings))
 
@@ -68,6 +76,7 @@ def _between(everything: Mapping[str, tuple[Contract, Declared]], grants: list[G
         inputs = {wanted: contracts[wanted] for wanted in made.inputs}
         if isinstance(made, SqlProduct):
             yield from _unbound(contract, made, inputs, root)
+        yield from _undecided(contract)
         lineage = column_lineage(made.sql, _schemas(inputs)) if isinstance(made, SqlProduct) else None
         yield from hoarding(contract, inputs, lineage)
     cycle = find_cycle({name: made.inputs for name, (_, made) in everything.items()})
@@ -94,6 +103,42 @@ def _unbound(contract: Contract, made: SqlProduct, inputs: Mapping[str, Contract
     if missing:
         what = f"the SELECT does not yield the promised {', '.join(missing)}; it yields {', '.join(yielded)}"
         yield Finding(where=where, what=what, fix=f"yield them, or mend {contract.file}")
+
+
+def _undecided(contract: Contract) -> Iterator[Finding]:
+    """What GX would refuse of the rules that it is to decide; it is imported only when there are some."""
+    types = {column.name: column.type for column in contract.columns}
+    for expectation in contract.expectations:
+        if falls_back(expectation, types):
+            for problem in gx_problems(expectation):
+                what, _, fix = problem.partition(" — ")
+                where = f"{contract.file}: {expectation.name}"
+                yield Finding(where=where, what=what, fix=fix or "mend the rule, or leave it out")
+
+
+def _unmet(expected: Expected, contracts: Mapping[str, Contract], grants: list[Grant]) -> Iterator[Finding]:
+    """What keeps a domain's expectations of others from being looked at."""
+    named = (expected.product, *expected.tables)
+    unknown = [name for name in named if name not in contracts]
+    for name in unknown:
+        yield Finding(where=expected.file, what=f"no domain offers {name}", fix=nearest(name, contracts))
+    if unknown:
+        return
+    service = Principal(name=service_of(expected.consumer), roles=("service",))
+    today = datetime.now(UTC).date()
+    asked = AccessRequest(
+        principal=service, purpose=expected.purpose, products=tuple(dict.fromkeys(named)), today=today
+    )
+    decision = authorize(asked, grants)
+    if not decision.allowed:
+        reasons = "; ".join(decision.reasons)
+        yield Finding(where=expected.file, what=f"{service.name} may not look: {reasons}", fix=decision.fix)
+    types = {column.name: column.type for column in contracts[expected.product].columns}
+    for expectation in expected.expectations:
+        for problem in problems(expectation, types):
+            what, _, fix = problem.partition(" — ")
+            fix = fix or "mend the rule, or leave it out"
+            yield Finding(where=f"{expected.file}: {expectation.name}", what=what, fix=fix)
 
 
 def _ungranted(contract: Contract, made: Declared, grants: list[Grant], root: Path) -> Iterator[Finding]:

@@ -1,12 +1,14 @@
 """What the catalog says of products, as JSON values: one row each, one page, one lineage tree."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from mesh_defs.catalog.health import Health, product_health
+from mesh_defs.documents.observed import expected_file, load_observation
 from mesh_defs.errors import MeshError, NotFoundError, nearest
 from mesh_defs.model.contract import Contract
+from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import DataProduct, Mesh
 from mesh_defs.policy.governance import row_key
 from mesh_defs.query.mesh import open_storage, served_from, server_in
@@ -60,7 +62,26 @@ def product_page(mesh: Mesh, settings: Settings, name: str) -> dict[str, Any]:
                 for check, rule in zip(check_names(contract.expectations), contract.expectations, strict=True)
             ),
         ],
+        "expected_by": [row for expected in mesh.expected_of(name) for row in _expected(expected, settings)],
     }
+
+
+def _expected(expected: Expected, settings: Settings) -> Iterator[dict[str, Any]]:
+    """A consumer's expectations with what it last saw: `passed` is None when it has not looked, or not at this rule yet."""
+    try:
+        seen = load_observation(expected_file(settings.home, expected.product, expected.consumer))
+    except MeshError:
+        seen = None
+    outcomes = {check["name"]: check["passed"] for check in seen.checks} if seen else {}
+    for name, rule in zip(expected.check_names, expected.expectations, strict=True):
+        yield {
+            "consumer": expected.consumer,
+            "name": name,
+            "type": rule.type,
+            "severity": rule.severity,
+            "passed": outcomes.get(name),
+            "version": seen.version if seen else None,
+        }
 
 
 def _whereabouts(product: DataProduct, settings: Settings) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from types import ModuleType
 import dagster as dg
 
 from mesh_defs.documents.access import read_access
-from mesh_defs.documents.snapshot import dump_section, parse_product
+from mesh_defs.documents.snapshot import dump_section, parse_expected, parse_product
 from mesh_defs.documents.standards import read_domain, read_standards
 from mesh_defs.documents.workspace import Location
 from mesh_defs.errors import DeclarationError, Finding
 from mesh_defs.model.access import Grant
+from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import DataProduct, Section, Standards
 
-_PRODUCT_KEY = "mesh/product"
+_PRODUCT_KEY, _EXPECTED_KEY = "mesh/product", "mesh/expected"
 
 
 def load_definitions(location: Location) -> dg.Definitions:
@@ -39,7 +40,8 @@ def load_section(location: Location, *, root: Path, now: datetime) -> Section:
     """Read what a domain's location declares: products from its asset graph, grants from its access files."""
     standards = read_standards(root)
     domain = read_domain(location.folder, standards, root=root)
-    products = tuple(_products(load_definitions(location)))
+    definitions = load_definitions(location)
+    products = tuple(_products(definitions))
     grants = _grants(location.folder, products, standards, root)
     section = Section(
         location=location.name,
@@ -49,6 +51,7 @@ def load_section(location: Location, *, root: Path, now: datetime) -> Section:
         fingerprint=location.fingerprint(root),
         hash="",
         loaded_at=now,
+        expects=_expects(definitions),
     )
     return with_hash(section)
 
@@ -58,6 +61,18 @@ def with_hash(section: Section) -> Section:
     fields = {name: getattr(section, name) for name in Section.__slots__}
     meaning = Section(**{**fields, "fingerprint": "", "hash": "", "loaded_at": datetime.min})
     return Section(**{**fields, "hash": hashlib.sha256(dump_section(meaning)).hexdigest()})
+
+
+def _expects(definitions: dg.Definitions) -> tuple[Expected, ...]:
+    """What checks on other domains' assets declare; each carries the whole of what its domain expects of that product."""
+    graph = definitions.resolve_asset_graph()
+    found: dict[str, Expected] = {}
+    for key in sorted(graph.asset_check_keys):
+        declared = graph.get_check_spec(key).metadata.get(_EXPECTED_KEY)
+        if isinstance(declared, dg.JsonMetadataValue):
+            expected = parse_expected(declared.value)
+            found[expected.product] = expected
+    return tuple(found.values())
 
 
 def _products(definitions: dg.Definitions) -> Iterator[DataProduct]:

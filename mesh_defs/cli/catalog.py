@@ -96,7 +96,7 @@ def show(product: str, as_json: bool) -> None:
         ("check", "severity", "outcome"),
         [
             (c["name"], c["severity"], _MARKS[c["passed"]] if c["passed"] is not None else "not yet")
-            for c in page["check_list"]
+            for c in (*page["check_list"], *page["expected_by"])
         ],
     )
     _warn(page)

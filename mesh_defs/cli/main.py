@@ -19,6 +19,8 @@ _COMMANDS: Mapping[str, str] = {
     "new": "new",
     "renovate": "upkeep",
     "erase": "upkeep",
+    "quarantine": "quarantine",
+    "quality": "quality",
     "inventory": "inventory",
     "draft": "draft",
     "validate": "validate",

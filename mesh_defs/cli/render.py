@@ -89,5 +89,9 @@ def _cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, tuple | list):
         return ", ".join(map(_cell, value))
-    text = value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)
+    return plain(value.isoformat(sep=" ") if isinstance(value, datetime) else str(value))
+
+
+def plain(text: str) -> str:
+    """Text without control characters."""
     return "".join(each if each.isprintable() else "�" for each in text)

@@ -94,8 +94,8 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
         stricter = _RANKS[new.classification] > _RANKS[old.classification]
         what = f"column {name}: classification {old.classification} became {new.classification}"
         yield Change(level="major" if stricter else "minor", what=what)
-    words = (old.description, old.logical_type, old.sources, old.physical_name)
-    if words != (new.description, new.logical_type, new.sources, new.physical_name):
+    words = (old.description, old.logical_type, old.sources, old.physical_name, old.samples)
+    if words != (new.description, new.logical_type, new.sources, new.physical_name, new.samples):
         yield Change(level="patch", what=f"column {name}: described otherwise")
 
 
@@ -188,6 +188,9 @@ def _promises(old: Contract, new: Contract) -> Iterator[Change]:
     if old.status != new.status:
         what = f"status {old.status} became {new.status}"
         yield Change(level="major" if new.status == "retired" else "minor", what=what)
+    if old.quarantine_fraction_max != new.quarantine_fraction_max:
+        what = f"rows left out {_share(old.quarantine_fraction_max)} became {_share(new.quarantine_fraction_max)}"
+        yield Change(level="minor", what=what)
     was, now = old.service_level.freshness_hours_max, new.service_level.freshness_hours_max
     if was != now:
         staler = was is not None and (now is None or now > was)
@@ -213,6 +216,10 @@ def _texts(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change(level="patch", what="schedule changed")
     if old.service_level.retention_seconds != new.service_level.retention_seconds:
         yield Change(level="patch", what="retention changed")
+
+
+def _share(fraction: float | None) -> str:
+    return "none" if fraction is None else f"up to {fraction:g}"
 
 
 def _hours(hours: float | None) -> str:

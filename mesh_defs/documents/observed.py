@@ -1,6 +1,7 @@
-"""The last observation of each external product, as a file that the catalog reads without Dagster.
+"""What was last seen of each external product, and by each consumer that expects something, as files.
 
-<home>/observed/<product>.json. Replaced whole, so that a reader sees one look or the next, never a mixture.
+<home>/observed/<product>.json and <home>/expected/<product>/<consumer>.json: the catalog reads them without Dagster. Replaced
+whole, so that a reader sees one look or the next, never a mixture.
 """
 
 import os
@@ -21,6 +22,11 @@ _adapter = cache(TypeAdapter)
 def observation_file(home: Path, product: str) -> Path:
     """Where the last observation of a product lies."""
     return home / "observed" / f"{product}.json"
+
+
+def expected_file(home: Path, product: str, consumer: str) -> Path:
+    """Where it lies what a consumer last saw when it looked at a product for what it expects of it."""
+    return home / "expected" / product / f"{consumer}.json"
 
 
 def load_observation(file: Path) -> Observation | None:

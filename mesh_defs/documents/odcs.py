@@ -1,8 +1,8 @@
 """ODCS v3.1 contracts → `Contract` (https://bitol-io.github.io/open-data-contract-standard/).
 
-What ODCS has no field for stands in customProperties: `granularity`, `grain`, `purpose`, `republishes`, `partitions`
-of the contract and `identifies` of a property. What a contract asks for and the platform does not do yet is refused,
-never ignored.
+What ODCS has no field for stands in customProperties: `granularity`, `grain`, `purpose`, `republishes`, `partitions`,
+`quarantineFractionMax` of the contract and `identifies` of a property. What a contract asks for and the platform does
+not do yet is refused, never ignored.
 """
 
 import re
@@ -13,7 +13,15 @@ from typing import Any, get_args
 
 from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, Team
 
-from mesh_defs.documents import granularity, odcs_columns, odcs_levels, odcs_partitions, odcs_quality, odcs_servers
+from mesh_defs.documents import (
+    granularity,
+    odcs_columns,
+    odcs_levels,
+    odcs_partitions,
+    odcs_quality,
+    odcs_quarantine,
+    odcs_servers,
+)
 from mesh_defs.documents.complaints import Complaints
 from mesh_defs.documents.odcs_extensions import OF_CONTRACT, extensions
 from mesh_defs.documents.odcs_external import external_servers
@@ -67,6 +75,7 @@ def read_contract(path: Path, standards: Standards, *, root: Path) -> Contract:
         republishes=_argument(custom.get("republishes"), wrong),
         partitioning=odcs_partitions.partitioning(schema, columns, custom.get("partitions"), wrong),
         external=external,
+        quarantine_fraction_max=odcs_quarantine.fraction_max(custom, columns, wrong, external=external),
         tags=_tags(declared.tags or [], wrong),
         file=document.file,
     )

@@ -102,6 +102,7 @@ def _column(declared: SchemaProperty, at: Field, wrong: Complaints, external: bo
         identifies=_identifies(custom.get("identifies"), (*at, "customProperties", "identifies"), wrong),
         sources=_sources(declared.transformSourceObjects or [], (*at, "transformSourceObjects"), wrong),
         physical_name=declared.physicalName if declared.physicalName != name else None,
+        samples=_samples(custom.get("samples"), (*at, "customProperties", "samples"), wrong),
     )
 
 
@@ -142,6 +143,12 @@ def _identifies(value: object, at: Field, wrong: Complaints) -> Identifies | Non
     if value is not None and value not in known:
         wrong.add(at, f"found {value!r}", nearest(str(value), known))
     return next((each for each in known if each == value), None)
+
+
+def _samples(value: object, at: Field, wrong: Complaints) -> bool:
+    if value is not None and not isinstance(value, bool):
+        wrong.add(at, f"found {value!r}", "write true: values of rows that broke a promise may be shown to its domain")
+    return value is True
 
 
 def _sources(declared: Sequence[str], at: Field, wrong: Complaints) -> tuple[str, ...]:

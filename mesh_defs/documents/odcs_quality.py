@@ -1,8 +1,8 @@
 """A contract's promises about its rows, as expectations in GX's language.
 
 From `required`, `unique`, `primaryKey` and `logicalTypeOptions` of the properties, from `quality` entries of type `custom`
-for Great Expectations, and from the stated grain. An entry that cannot be evaluated is refused: a rule that is skipped in
-silence is worse than none.
+for Great Expectations and of ODCS's own library, and from the stated grain. An entry that cannot be evaluated is refused:
+a rule that is skipped in silence is worse than none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaP
 
 from mesh_defs.documents.complaints import Complaints
 from mesh_defs.documents.odcs_columns import primary_key, unsure_columns
+from mesh_defs.documents.odcs_metrics import metric_rules
 from mesh_defs.documents.reading import Field
 from mesh_defs.errors import nearest
 from mesh_defs.model.contract import Column
@@ -30,7 +31,8 @@ _SEVERITIES: dict[str | None, Literal["critical", "warning"]] = {
 _SIDES = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 # Options that describe a value's form and promise nothing about its content.
 _DESCRIPTIVE = ("format", "timezone", "defaultTimezone")
-_OPTIONS = (*_SIDES[0], *_SIDES[1], "pattern", *_DESCRIPTIVE)
+_LENGTHS = {"minLength": "min_value", "maxLength": "max_value"}
+_OPTIONS = (*_SIDES[0], *_SIDES[1], *_LENGTHS, "pattern", *_DESCRIPTIVE)
 # What GX itself writes into an expectation's JSON.
 _BODY = ("type", "kwargs", "meta", "id", "notes", "description")
 # What belongs to rules of the types that are not evaluated here.
@@ -39,14 +41,6 @@ _OF_OTHERS = (
     *("mustBeGreaterThan", "mustBeGreaterOrEqualTo", "mustBeLessThan", "mustBeLessOrEqualTo"),
 )
 _CUSTOM = "write `type: custom, engine: greatExpectations` with GX's own JSON as `implementation`"
-# ODCS's library metric -> the same promise in words that are checked here.
-_INSTEAD = {
-    "nullValues": "write `required: true` at the column",
-    "missingValues": "write `required: true` at the column",
-    "duplicateValues": "write `unique: true` at the column, or a rule of type expect_compound_columns_to_be_unique",
-    "invalidValues": f"{_CUSTOM}: expect_column_values_to_be_in_set or expect_column_values_to_match_regex",
-    "rowCount": f"{_CUSTOM}: expect_table_row_count_to_be_between",
-}
 
 
 def expectations(
@@ -120,6 +114,11 @@ def _options(declared: SchemaProperty, at: Field, checks: _Checks) -> None:
         kwargs = {"column": declared.name, **bounds}
         first = next(name for name in (*_SIDES[0], *_SIDES[1]) if options.get(name) is not None)
         checks.add(Expectation(type="expect_column_values_to_be_between", kwargs=kwargs), (*at, first))
+    lengths = {name: options[option] for option, name in _LENGTHS.items() if options.get(option) is not None}
+    if lengths:
+        first = next(option for option in _LENGTHS if options.get(option) is not None)
+        kwargs = {"column": declared.name, **lengths}
+        checks.add(Expectation(type="expect_column_value_lengths_to_be_between", kwargs=kwargs), (*at, first))
     if (pattern := options.get("pattern")) is not None:
         kwargs = {"column": declared.name, "regex": pattern}
         checks.add(Expectation(type="expect_column_values_to_match_regex", kwargs=kwargs), (*at, "pattern"))
@@ -137,37 +136,54 @@ def _bounds(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rules(rules: Sequence[DataQuality], at: Field, column: str | None, checks: _Checks) -> None:
     for index, rule in enumerate(rules):
-        if rule.type != "text" and (expectation := _rule(rule, (*at, index), column, checks.wrong)):
-            checks.add(expectation, (*at, index, "implementation"))
+        if rule.type != "text":
+            at_rule: Field = (*at, index)
+            library = rule.type == "library" or (rule.type is None and (rule.metric or rule.rule))
+            read = _library if library else _custom
+            for expectation in read(rule, at_rule, column, checks.wrong):
+                checks.add(expectation, (*at_rule, "metric" if library else "implementation"))
 
 
-def _rule(rule: DataQuality, at: Field, column: str | None, wrong: Complaints) -> Expectation | None:
+def _library(rule: DataQuality, at: Field, column: str | None, wrong: Complaints) -> Iterator[Expectation]:
+    severity = _severity(rule, at, wrong)
+    for type_, kwargs in metric_rules(rule, at, column, wrong):
+        yield Expectation(type=type_, kwargs=_json(kwargs), severity=severity, meta=_meta(rule))
+
+
+def _custom(rule: DataQuality, at: Field, column: str | None, wrong: Complaints) -> Iterator[Expectation]:
     if rule.type != "custom":
-        found = repr(rule.type) if rule.type else "none, which means 'library'"
-        wrong.add((*at, "type"), f"found {found}", _INSTEAD.get(rule.metric or rule.rule or "", _CUSTOM))
-        return None
+        wrong.add((*at, "type"), f"found {rule.type!r}" if rule.type else "no type and no metric", _CUSTOM)
+        return
     if rule.engine not in _ENGINES:
         wrong.add((*at, "engine"), f"found {rule.engine!r}", "write `engine: greatExpectations`")
-        return None
+        return
     for field in _OF_OTHERS:
         if getattr(rule, field) is not None:
             wrong.add((*at, field), "not read in a rule of type custom", "say it in `implementation: {kwargs: {…}}`")
-    if rule.severity not in _SEVERITIES:
-        wrong.add((*at, "severity"), f"found {rule.severity!r}", "write error or warning")
+    severity = _severity(rule, at, wrong)
     body = rule.implementation
     kwargs = (body.get("kwargs") or {}) if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(kwargs, dict) or not isinstance(body.get("type"), str):
         found = wrong.document.written((*at, "implementation"))
         wrong.add((*at, "implementation"), f"found {found}", "write `{type: expect_…, kwargs: {…}}`, as GX does")
-        return None
+        return
     for name in body:
         if name not in _BODY:
             wrong.add((*at, "implementation", name), "unknown field", nearest(name, _BODY))
     if column and "column" not in kwargs and body["type"].startswith("expect_column_"):
         kwargs = {"column": column, **kwargs}
-    meta = {key: told for key, told in (("name", rule.name), ("description", rule.description)) if told}
-    severity = _SEVERITIES.get(rule.severity, "critical")
-    return Expectation(type=body["type"], kwargs=_json(kwargs), severity=severity, meta=meta)
+    yield Expectation(type=body["type"], kwargs=_json(kwargs), severity=severity, meta=_meta(rule))
+
+
+def _severity(rule: DataQuality, at: Field, wrong: Complaints) -> Literal["critical", "warning"]:
+    if rule.severity not in _SEVERITIES:
+        wrong.add((*at, "severity"), f"found {rule.severity!r}", "write error or warning")
+    return _SEVERITIES.get(rule.severity, "critical")
+
+
+def _meta(rule: DataQuality) -> dict[str, str]:
+    told = {"name": rule.name, "description": rule.description, "dimension": rule.dimension}
+    return {key: value for key, value in told.items() if value}
 
 
 def _json(value: Any) -> Any:

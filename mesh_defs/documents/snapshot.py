@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mesh_defs.errors import StorageError
+from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import DataProduct, Section, Snapshot
 
 FORMAT = 1
@@ -94,12 +95,20 @@ def dump_product(product: DataProduct) -> dict[str, Any]:
 
 def parse_product(body: Any) -> DataProduct:
     """Read a declaration back from an asset's metadata. Raises StorageError for what no such declaration can be."""
-    try:
-        product: DataProduct = _adapter(DataProduct).validate_python(body)
-    except ValidationError:
-        fix = "load its location with the platform's own version"
-        raise StorageError("an asset's declaration (mesh/product) is unreadable", fix=fix) from None
+    product: DataProduct = _parsed(DataProduct, body, "an asset's declaration (mesh/product) is unreadable")
     return product
+
+
+def dump_expected(expected: Expected) -> dict[str, Any]:
+    """What a domain expects as JSON values, for the metadata of its checks."""
+    dumped: dict[str, Any] = _adapter(Expected).dump_python(expected, mode="json")
+    return dumped
+
+
+def parse_expected(body: Any) -> Expected:
+    """Read it back from a check's metadata. Raises StorageError for what no such declaration can be."""
+    expected: Expected = _parsed(Expected, body, "a check's declaration (mesh/expected) is unreadable")
+    return expected
 
 
 def dump_section(section: Section) -> bytes:
@@ -112,6 +121,13 @@ def parse_section(text: bytes) -> Section:
     """Read a section that another process dumped."""
     section: Section = _adapter(Section).validate_json(text)
     return section
+
+
+def _parsed(kind: Any, body: Any, otherwise: str) -> Any:
+    try:
+        return _adapter(kind).validate_python(body)
+    except ValidationError:
+        raise StorageError(otherwise, fix="load its location with the platform's own version") from None
 
 
 def _format_of(text: bytes) -> Any:

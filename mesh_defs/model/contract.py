@@ -23,7 +23,8 @@ FINEST_FIRST: tuple[Granularity, ...] = ("event", "audience", "creative", "aggre
 class Column:
     """A promised column. `type` is a DuckDB type; `identifies` says which of the mesh's keys it carries.
 
-    `physical_name` is what the writer of an external product calls it, where that is another name.
+    `physical_name` is what the writer of an external product calls it, where that is another name. `samples`: values of
+    rows that broke a promise may be shown to its own domain, unless they are classified as confidential or restricted.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Column:
     identifies: Identifies | None = None
     sources: tuple[str, ...] = ()
     physical_name: str | None = None
+    samples: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,11 @@ class ServiceLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """One product, described once. `external`: another system writes it. `file` is where it was read, for messages."""
+    """One product, described once. `external`: another system writes it. `file` is where it was read, for messages.
+
+    `quarantine_fraction_max`: up to this share of a batch's rows may be left out of it when they break a promise; None
+    refuses the whole batch.
+    """
 
     product: str
     id: str
@@ -83,6 +89,7 @@ class Contract:
     republishes: str | None = None
     partitioning: Partitioning | None = None
     external: bool = False
+    quarantine_fraction_max: float | None = None
     tags: Mapping[str, str]
     file: str = ""
 

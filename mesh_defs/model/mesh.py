@@ -8,6 +8,7 @@ from typing import Literal
 
 from mesh_defs.model.access import Grant, Principal
 from mesh_defs.model.contract import Contract
+from mesh_defs.model.expected import Expected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Section:
     hash: str
     loaded_at: datetime
     error: str | None = None
+    expects: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,11 @@ class Mesh:
     def grants(self) -> tuple[Grant, ...]:
         """Grants that the access files give."""
         return tuple(grant for section in self.snapshot.sections for grant in section.grants)
+
+    def expected_of(self, product: str) -> tuple[Expected, ...]:
+        """What other domains expect of a product, by consumer."""
+        found = (each for section in self.snapshot.sections for each in section.expects if each.product == product)
+        return tuple(sorted(found, key=lambda each: each.consumer))
 
     def section_of(self, product: str) -> Section | None:
         """The section that declares a product."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+# The names of what is checked of an external product besides its contract's rules: its columns, and how fresh it is.
+SCHEMA, FRESH = "schema_as_promised", "fresh_as_promised"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:

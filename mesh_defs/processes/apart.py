@@ -70,6 +70,7 @@ def _resident(location: Location, snapshot: Snapshot) -> Resident:
         return Resident(location=location.name, reads=reads)
     section = next((each for each in snapshot.sections if each.location == location.name), None)
     inputs = [name for product in (section.products if section else ()) for name in product.inputs]
+    inputs += [name for each in (section.expects if section else ()) for name in (each.product, *each.tables)]
     reads = frozenset(split_product(name)[0] for name in inputs)
     return Resident(location=location.name, domain=location.folder.name, reads=reads)
 

@@ -10,7 +10,7 @@ import dagster as dg
 from mesh_defs.refresh.outcome import Outcome, Report, State, together
 
 UNMADE = "an input was not made"
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def make_group(
@@ -44,7 +44,7 @@ def _run(
     definitions.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         run_id=run_id,
-        run_config=_QUIET,
+        run_config=QUIET,
         raise_on_error=False,
         partition_key=key,
         asset_selection=[dg.AssetKey(name.split(".")) for name in products],

@@ -14,6 +14,7 @@ from mesh_defs.catalog.loader import load_definitions
 from mesh_defs.documents.workspace import Location, read_workspace
 from mesh_defs.model.mesh import Mesh
 from mesh_defs.refresh.apart import make_apart
+from mesh_defs.refresh.expectations import look_at_others
 from mesh_defs.refresh.group import UNMADE, make_group
 from mesh_defs.refresh.instance import open_instance
 from mesh_defs.refresh.order import ready_groups, selected, stopped_by
@@ -63,6 +64,7 @@ def refresh_in_process(
                 continue
             for name in sorted(pending):
                 note(Outcome(product=name, state="failed", told="it is part of a cycle; see `mesh validate`"))
+        look_at_others(settings, mesh, [name for name, each in outcomes.items() if each.state in WELL], instance)
     return tuple(outcomes.values())
 
 

@@ -1,24 +1,38 @@
 """The seam between a product and the place where its bytes lie. Holds no format, no path and no SQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from duckdb import DuckDBPyConnection
 
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.model.version import Candidate, Part, Pin, Version
+from quality_checks import Remote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A quarantined candidate. `reasons` are the auditor's own words; `path` says where its parts lie."""
+    """A quarantined candidate. `reasons` are the auditor's own words; `path` says where its parts lie.
+
+    `about` is what the auditor noted besides. `parts` (paths as they lie now) are empty when the note does not name them:
+    then the rows cannot be read any more. `kind`: a whole batch, or the rows that were left out of one that was published.
+    """
 
     id: str
     refused_at: datetime
     reasons: tuple[Mapping[str, Any], ...]
     path: str
+    partition: str | None = None
+    rows: int | None = None
+    parts: tuple[Part, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Literal["batch", "rows"]:
+        """A whole batch, or rows of one."""
+        return "rows" if self.about.get("kind") == "rows" else "batch"
 
 
 class Readable(Protocol):
@@ -61,6 +75,10 @@ class Storage(Readable, Protocol):
         """
         ...
 
+    def remote(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> Remote | None:
+        """Return where the rows of what `relation` gave can be judged without moving them; None where only here."""
+        ...
+
     def release(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
         """Undo what `relation` attached for these parts on this same connection; harmless if that was nothing."""
         ...
@@ -73,12 +91,22 @@ class Storage(Readable, Protocol):
         """
         ...
 
-    def refuse(self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]]) -> None:
+    def refuse(
+        self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None
+    ) -> None:
         """Quarantine the candidate's parts with a note of when and why. It can no longer be published."""
         ...
 
     def refused(self) -> tuple[Refused, ...]:
         """Return what is in quarantine, newest first."""
+        ...
+
+    def refused_relation(self, connection: DuckDBPyConnection, refused: Refused) -> str:
+        """As `relation`, of what lies in quarantine; `release` its parts afterwards. For the domain itself alone."""
+        ...
+
+    def drop_refused(self, id: str) -> bool:
+        """Remove one candidate from quarantine; False when it was not there (any more)."""
         ...
 
     def discard(self, candidate: Candidate) -> None:

@@ -16,11 +16,11 @@ from mesh_defs.model.version import Candidate, Part, Pin, Version
 from mesh_defs.storage import durable
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.failures import told
-from mesh_defs.storage.layout import Layout, new_id
+from mesh_defs.storage.layout import Layout, new_id, staged_at
 from mesh_defs.storage.manifest import MEND, Look, Manifest, Record
 from mesh_defs.storage.partitions import merged_parts
 from mesh_defs.storage.parts import PartFormat, Written, described
-from mesh_defs.storage.quarantine import quarantine, quarantined
+from mesh_defs.storage.quarantine import note, quarantine, quarantined, require_parts_of
 from mesh_defs.storage.sweep import swept
 
 
@@ -79,6 +79,9 @@ class LocalStorage:
         with self._told("the parts cannot be opened"):
             return self.format.relation(connection, locations)
 
+    def remote(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
+        """Nowhere: files are read here."""
+
     def release(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
         """Undo what `relation` did to this connection."""
         with self._told("the parts cannot be let go of"):
@@ -107,18 +110,34 @@ class LocalStorage:
             )
             return self.manifest.commit(look, version)
 
-    def refuse(self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]]) -> None:
+    def refuse(
+        self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None
+    ) -> None:
         """Move the candidate's folder into quarantine, with a note inside."""
         with self._locked("the candidate could not be put in quarantine"):
             if self._is_published(candidate, self.manifest.look()):
                 what = f"candidate {candidate.id} is published already"
                 raise StorageError(what, where=str(self.layout.place), fix="publish a better version over it")
-            quarantine(self.layout, candidate, reasons, self.clock())
+            quarantine(self.layout, candidate, note(candidate, reasons, about, self.clock()))
 
     def refused(self) -> tuple[Refused, ...]:
         """Return what is in quarantine, newest first."""
         with self._told("the quarantine cannot be read"):
             return quarantined(self.layout)
+
+    def refused_relation(self, connection: DuckDBPyConnection, refused: Refused) -> str:
+        """Return text that may stand after FROM and reads the rows of one quarantined candidate."""
+        require_parts_of(refused)
+        return self.relation(connection, refused.parts)
+
+    def drop_refused(self, id: str) -> bool:
+        """Remove the candidate's folder from quarantine."""
+        folder = self.layout.refused / id
+        if staged_at(id) is None or not folder.is_dir():
+            return False
+        with self._locked("the batch could not be removed from quarantine"):
+            shutil.rmtree(folder)
+        return True
 
     def discard(self, candidate: Candidate) -> None:
         """Remove the candidate's folder, unless a published version names it."""

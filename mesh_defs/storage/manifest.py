@@ -197,7 +197,7 @@ def _checksum(number: int, body: dict[str, Any]) -> str:
 def _record(body: dict[str, Any]) -> Record:
     version = Version(
         id=body["id"],
-        parts=tuple(_part(part) for part in body["parts"]),
+        parts=tuple(part_of(part) for part in body["parts"]),
         columns=body["columns"],
         published_at=datetime.fromisoformat(body["published_at"]),
         stamp=body["stamp"],
@@ -207,8 +207,11 @@ def _record(body: dict[str, Any]) -> Record:
     return Record(sequence=body["sequence"], version=version)
 
 
-def _part(body: dict[str, Any]) -> Part:
-    """Invariant: a part's path never leaves its place, so that one product's pointer cannot name another's bytes."""
+def part_of(body: dict[str, Any]) -> Part:
+    """Return a part that a document names; ValueError for a path that is none.
+
+    Invariant: a part's path never leaves its place, so that one product's pointer cannot name another's bytes.
+    """
     part = Part(**body)
     if not _PART_PATH.fullmatch(part.path):
         raise ValueError

@@ -2,6 +2,7 @@
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.version import Candidate, Part, Version
+from mesh_defs.storage.postgres_names import candidate_of
 
 
 def merged_parts(base: Version | None, candidate: Candidate) -> tuple[Part, ...]:
@@ -20,6 +21,11 @@ def merged_parts(base: Version | None, candidate: Candidate) -> tuple[Part, ...]
         what = f"partition '{candidate.partition}' has other columns than the rest: {_difference(base, candidate)}"
         raise StorageError(what, fix="publish new columns to another place, every partition of it")
     return tuple(sorted(staying + candidate.parts, key=lambda part: (part.partition or "", part.path)))
+
+
+def staged_for(part: Part) -> str:
+    """Return the candidate that a part of a version was staged for."""
+    return candidate_of(part.path) or part.path.split("/")[1]
 
 
 def _difference(base: Version, candidate: Candidate) -> str:

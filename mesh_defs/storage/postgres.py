@@ -19,7 +19,7 @@ from psycopg import sql
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Server, StorageKind
-from mesh_defs.model.names import quoted
+from mesh_defs.model.names import literal, quoted
 from mesh_defs.model.place import Access
 from mesh_defs.model.version import Candidate, Part, Pin, Version
 from mesh_defs.storage.base import Refused
@@ -33,6 +33,10 @@ from mesh_defs.storage.postgres_names import table_of
 from mesh_defs.storage.postgres_sweep import drop, retired, swept
 from mesh_defs.storage.postgres_types import exact_select
 from mesh_defs.storage.postgres_views import show
+from mesh_defs.storage.quarantine import note, require_parts_of
+from quality_checks import Remote
+
+_ENCODING = "SELECT current_setting('server_encoding')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,16 @@ class PostgresStorage:
         self.database.attach(connection, self.schema, alias, "READ_ONLY", seconds_max=STATEMENT_SECONDS_MAX)
         return _rows(alias, self.schema, tables)
 
+    def remote(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> Remote | None:
+        """Return the parts' tables, as `relation` has attached them; None when the database does not keep UTF-8."""
+        tables = [part.path for part in parts]
+        alias = _alias(connection, self.where, tables)
+        with self._told("the parts cannot be asked"):
+            row = connection.execute(f"SELECT * FROM postgres_query({literal(alias)}, {literal(_ENCODING)})").fetchone()
+        if row != ("UTF8",):
+            return None
+        return Remote(database=alias, tables=tuple((self.schema, table) for table in tables))
+
     def release(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
         """Detach what `relation` attached."""
         with self._told("the parts cannot be let go of"):
@@ -127,19 +141,37 @@ class PostgresStorage:
             show(own, self.schema, written, self.where)
         return written
 
-    def refuse(self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]]) -> None:
+    def refuse(
+        self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None
+    ) -> None:
         """Note the candidate as refused; its table stays, and no version may name it any more."""
         table_of(candidate.id)
         with self._writing("the candidate could not be put in quarantine") as own:
             if self._is_published(own, candidate):
                 what = f"candidate {candidate.id} is published already"
                 raise StorageError(what, where=self.where, fix="publish a better version over it")
-            self._catalog.refuse(own, candidate, reasons, self.clock())
+            self._catalog.refuse(own, candidate, note(candidate, reasons, about, self.clock()), self.clock())
 
     def refused(self) -> tuple[Refused, ...]:
         """Return what is in quarantine, newest first."""
         with self._reading("the quarantine cannot be read") as own:
             return self._catalog.refused(own)
+
+    def refused_relation(self, connection: DuckDBPyConnection, refused: Refused) -> str:
+        """Attach the schema and return the rows of one quarantined candidate."""
+        require_parts_of(refused)
+        with self._reading("the quarantine cannot be opened") as own:
+            self._catalog.require_refused(own, refused)
+            return self._attached(connection, [part.path for part in refused.parts])
+
+    def drop_refused(self, id: str) -> bool:
+        """Forget the candidate's note and drop its table; one that is still being read is left to the sweep."""
+        with self._writing("the batch could not be removed from quarantine") as own:
+            known = id in {one.id for one in self._catalog.refused(own)}
+            if known:
+                self._catalog.release(own, id)
+                drop(own, self.schema, table_of(id))
+            return known
 
     def discard(self, candidate: Candidate) -> None:
         """Drop the candidate's table, unless a version names it; one that is still being read is left to the sweep."""

@@ -9,12 +9,11 @@ changed by hand, and is told.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from psycopg import errors, sql
 
@@ -24,7 +23,8 @@ from mesh_defs.model.version import Candidate, Part, Version
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.manifest import Record, decode, encode
 from mesh_defs.storage.postgres_database import Connection
-from mesh_defs.storage.postgres_names import HISTORY, POINTER, REFUSED
+from mesh_defs.storage.postgres_names import HISTORY, POINTER, REFUSED, table_of
+from mesh_defs.storage.quarantine import with_parts
 
 _KIND: StorageKind = "postgres"
 _TABLES = (
@@ -107,19 +107,10 @@ class Catalog:
         """Remove the records of versions. Needs the lock."""
         connection.execute(self._sql("DELETE FROM {history} WHERE id = ANY(%s)"), [list(ids)])
 
-    def refuse(
-        self, connection: Connection, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], at: datetime
-    ) -> None:
+    def refuse(self, connection: Connection, candidate: Candidate, document: bytes, at: datetime) -> None:
         """Note that a candidate is in quarantine; the first note stays."""
-        # Reasons are for people: one that is not JSON must not save a bad candidate from quarantine.
-        note = {
-            "partition": candidate.partition,
-            "rows": candidate.rows,
-            "tables": [part.path for part in candidate.parts],
-            "reasons": [dict(reason) for reason in reasons],
-        }
         insert = "INSERT INTO {refused} VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-        connection.execute(self._sql(insert), [candidate.id, at, json.dumps(note, default=str)])
+        connection.execute(self._sql(insert), [candidate.id, at, document.decode()])
 
     def refused(self, connection: Connection) -> tuple[Refused, ...]:
         """Return what is in quarantine, newest first."""
@@ -147,6 +138,15 @@ class Catalog:
                     what, where=self.where, fix="GRANT USAGE ON the SCHEMA and SELECT on its tables to it"
                 )
 
+    def require_refused(self, connection: Connection, refused: Refused) -> None:
+        """Raise StorageError for what is not in quarantine (any more), or has lost its table."""
+        if refused.id not in {one.id for one in self.refused(connection)}:
+            raise StorageError(f"{refused.id} is no longer in quarantine", where=self.where, fix="list it again")
+        tables = "SELECT count(*) FROM pg_tables WHERE schemaname = %s AND tablename = ANY(%s)"
+        names = [part.path for part in refused.parts]
+        if connection.execute(tables, [self.schema, names]).fetchone() != (len(names),):
+            raise self._missing(refused.parts[0])
+
     def exists(self, connection: Connection) -> bool:
         """Tell whether anything was ever staged here."""
         query = "SELECT count(*) FROM pg_tables WHERE schemaname = %s AND tablename = ANY(%s)"
@@ -160,8 +160,9 @@ class Catalog:
 
     def _refused(self, id: str, at: datetime, note: str) -> Refused:
         told = json.loads(note)
-        path = f"{self.schema}.{told['tables'][0]}"
-        return Refused(id=id, refused_at=at.astimezone(UTC), reasons=tuple(told["reasons"]), path=path)
+        path = f"{self.schema}.{table_of(id)}"
+        refused = Refused(id=id, refused_at=at.astimezone(UTC), reasons=tuple(told["reasons"]), path=path)
+        return with_parts(refused, told, staged=table_of(id), now=table_of(id))
 
     def _missing(self, part: Part) -> StorageError:
         whole = "the product" if part.partition is None else f"partition '{part.partition}'"

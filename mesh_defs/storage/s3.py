@@ -22,8 +22,10 @@ from mesh_defs.storage.manifest import MEND, Record, encode
 from mesh_defs.storage.parquet import ParquetParts
 from mesh_defs.storage.partitions import merged_parts
 from mesh_defs.storage.parts import described
+from mesh_defs.storage.quarantine import note, require_parts_of
 from mesh_defs.storage.s3_candidates import (
     decide,
+    drop_quarantined,
     quarantine,
     quarantined,
     remove,
@@ -89,6 +91,9 @@ class S3Storage:
         with self._told_by_duckdb("the parts cannot be opened"):
             return s3_reading.relation(connection, urls, self.access)
 
+    def remote(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
+        """Nowhere: files are read here."""
+
     def release(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
         """Take back the secret that `relation` gave to this connection."""
         with self._told_by_duckdb("the parts cannot be let go of"):
@@ -151,7 +156,9 @@ class S3Storage:
         )
         return Record(sequence=sequence, version=version)
 
-    def refuse(self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]]) -> None:
+    def refuse(
+        self, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], about: Mapping[str, Any] | None = None
+    ) -> None:
         """Move the candidate's parts into quarantine, beside a note."""
         with self._told("the candidate could not be put in quarantine"):
             decided = decide(self.objects, candidate.id, "refused")
@@ -159,12 +166,22 @@ class S3Storage:
                 fix = "publish a better version over it"
                 raise StorageError(f"candidate {candidate.id} is published already, or about to be", fix=fix)
             require_parts(self.objects, candidate.parts)
-            quarantine(self.objects, candidate, reasons, self.clock())
+            quarantine(self.objects, candidate, note(candidate, reasons, about, self.clock()))
 
     def refused(self) -> tuple[Refused, ...]:
         """Return what is in quarantine, newest first."""
         with self._told("the quarantine cannot be read"):
             return quarantined(self.objects, self.objects.names("refused/"))
+
+    def refused_relation(self, connection: DuckDBPyConnection, refused: Refused) -> str:
+        """Return text that may stand after FROM and reads the rows of one quarantined candidate."""
+        require_parts_of(refused)
+        return self.relation(connection, refused.parts)
+
+    def drop_refused(self, id: str) -> bool:
+        """Remove the candidate's objects from quarantine."""
+        with self._told("the batch could not be removed from quarantine"):
+            return drop_quarantined(self.objects, id)
 
     def discard(self, candidate: Candidate) -> None:
         """Remove the candidate's parts, unless somebody has begun to publish them."""

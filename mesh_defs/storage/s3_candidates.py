@@ -5,16 +5,15 @@ clocks say, and nobody publishes what was removed. Which version is current, `s3
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.version import Candidate, Part
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.layout import staged_at
-from mesh_defs.storage.quarantine import NOTE, note, noted
+from mesh_defs.storage.quarantine import NOTE, noted
 from mesh_defs.storage.s3_objects import Objects, in_parallel
 
 Fate = Literal["published", "refused", "removed"]
@@ -68,9 +67,9 @@ def remove(objects: Objects, id: str, paths: Iterable[str] = ()) -> None:
     objects.remove([fate_of(id)])
 
 
-def quarantine(objects: Objects, candidate: Candidate, reasons: Sequence[Mapping[str, Any]], at: datetime) -> None:
+def quarantine(objects: Objects, candidate: Candidate, document: bytes) -> None:
     """Write the note, then move the parts beside it; the note never lags behind them."""
-    objects.put(f"refused/{candidate.id}/{NOTE}", note(candidate, reasons, at))
+    objects.put(f"refused/{candidate.id}/{NOTE}", document)
     for part in candidate.parts:
         objects.copy(part.path, part.path.replace("parts/", "refused/", 1))
     remove(objects, candidate.id, [part.path for part in candidate.parts])
@@ -81,6 +80,16 @@ def quarantined(objects: Objects, names: Iterable[str]) -> tuple[Refused, ...]:
     ids = sorted({each.split("/")[1] for each in names if each.startswith("refused/")})
     found = in_parallel(lambda id: _noted(objects, id), [id for id in ids if staged_at(id)])
     return tuple(sorted(found, key=lambda one: (one.refused_at, one.id), reverse=True))
+
+
+def drop_quarantined(objects: Objects, id: str) -> bool:
+    """Remove a quarantined candidate, its note last: what is listed can be looked for again."""
+    document = f"refused/{id}/{NOTE}"
+    found = staged_at(id) is not None and objects.get(document) is not None
+    if found:
+        objects.remove(name for name in objects.names(f"refused/{id}/") if name != document)
+        objects.remove([document])
+    return found
 
 
 def _noted(objects: Objects, id: str) -> Refused:

@@ -155,7 +155,8 @@ def _rewrite(person: str, product: DataProduct, storage: Storage, connection: du
         try:
             kept = f"SELECT * FROM {relation} WHERE NOT coalesce({_names(product, person)}, false)"
             candidate = storage.stage(connection, kept, partition=part.partition)
-            stamp = {**(current.stamp if current else {}), "data_version": candidate.id, "erased": True}
+            # What is kept of the rows as they were goes as well.
+            stamp = {**(current.stamp if current else {}), "states": {}, "data_version": candidate.id, "erased": True}
             try:
                 storage.publish(candidate, stamp=stamp)
             except BaseException:

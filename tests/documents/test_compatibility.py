@@ -141,6 +141,7 @@ CASES: dict[str, tuple[Contract, str, str]] = {
         "freshness 24 h became 12 h",
     ),
     "product": (replace(OLD, product="audiences.people"), "major", "product audiences.persons became audiences.people"),
+    "rows may be left out": (replace(OLD, quarantine_fraction_max=0.1), "minor", "rows left out none became up to 0.1"),
     # Words and places
     "schedule": (replace(OLD, service_level=replace(OLD.service_level, schedule=None)), "patch", "schedule changed"),
     "moved": (
@@ -263,6 +264,7 @@ CHANGED_CONTRACT: dict[str, Any] = {
     "republishes": None,
     "partitioning": Partitioning(column="region"),
     "external": True,
+    "quarantine_fraction_max": 0.5,
     "tags": {"c": "d"},
 }
 CHANGED_COLUMN: dict[str, Any] = {
@@ -277,6 +279,7 @@ CHANGED_COLUMN: dict[str, Any] = {
     "identifies": "creative_file",
     "sources": ("x.y.z",),
     "physical_name": "Other",
+    "samples": True,
 }
 CHANGED_EXPECTATION: dict[str, Any] = {
     "type": "expect_column_values_to_be_unique",

@@ -250,7 +250,7 @@ def test_written_rules_keep_their_name_severity_and_words(tmp_path: Path) -> Non
         type="expect_column_values_to_be_in_set",
         kwargs={"column": "placement", "value_set": ["a", "b"]},
         severity="warning",
-        meta={"name": "known placement", "description": "One of two."},
+        meta={"name": "known placement", "description": "One of two.", "dimension": "conformity"},
     )
     assert found.name == "known_placement"
 
@@ -266,6 +266,66 @@ def test_rules_of_the_table_and_of_other_columns_are_read(tmp_path: Path) -> Non
         ("expect_table_row_count_to_be_between", ()),
         ("expect_column_values_to_not_be_null", ("placement",)),
     ]
+
+
+METRICS: dict[str, tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]] = {
+    "no nulls": ({"metric": "nullValues", "mustBe": 0}, [("expect_column_values_to_not_be_null", {})]),
+    "less than one null": (
+        {"metric": "nullValues", "mustBeLessThan": 1},
+        [("expect_column_values_to_not_be_null", {})],
+    ),
+    "a share of nulls": (
+        {"metric": "nullValues", "mustBeLessOrEqualTo": 5, "unit": "percent"},
+        [("expect_column_values_to_not_be_null", {"mostly": 0.95})],
+    ),
+    "less than a share": (
+        {"metric": "nullValues", "mustBeLessThan": 50, "unit": "percent"},
+        [("expect_column_values_to_not_be_null", {"mostly": 0.5000000000000001})],
+    ),
+    "what stands for nothing": (
+        {"metric": "missingValues", "mustBe": 0, "arguments": {"missingValues": [None, "", "N/A"]}},
+        [
+            ("expect_column_values_to_not_be_null", {}),
+            ("expect_column_values_to_not_be_in_set", {"value_set": ["", "N/A"]}),
+        ],
+    ),
+    "valid values": (
+        {"metric": "invalidValues", "mustBe": 0, "arguments": {"validValues": ["a", "b"]}},
+        [("expect_column_values_to_be_in_set", {"value_set": ["a", "b"]})],
+    ),
+    "a pattern": (
+        {"type": "library", "rule": "invalidValues", "mustBe": 0, "arguments": {"pattern": "^[a-z]+$"}},
+        [("expect_column_values_to_match_regex", {"regex": "^[a-z]+$"})],
+    ),
+    "duplicates": ({"metric": "duplicateValues", "mustBe": 0}, [("expect_column_values_to_be_unique", {})]),
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_odcs_own_metrics_are_said_in_gx_words(tmp_path: Path, name: str) -> None:
+    rule, said = METRICS[name]
+    contract = accepted(tmp_path, {f"{COLUMN}.quality": [{"severity": "warning", **rule}]})
+    found = [each for each in contract.expectations if each.severity == "warning"]
+    assert [(each.type, each.kwargs) for each in found] == [
+        (type, {"column": "placement"} | more) for type, more in said
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operators", "kwargs"),
+    [
+        ({"mustBe": 7}, {"min_value": 7, "max_value": 7}),
+        ({"mustBeGreaterThan": 0}, {"min_value": 0, "strict_min": True}),
+        ({"mustBeGreaterOrEqualTo": 1, "mustBeLessThan": 9}, {"min_value": 1, "max_value": 9, "strict_max": True}),
+        ({"mustBeBetween": [1, 9]}, {"min_value": 1, "max_value": 9}),
+    ],
+)
+def test_a_row_count_is_compared_as_odcs_has_it(
+    tmp_path: Path, operators: dict[str, Any], kwargs: dict[str, Any]
+) -> None:
+    contract = accepted(tmp_path, {"schema.0.quality": [{"metric": "rowCount", **operators}]})
+    (found,) = (each for each in contract.expectations if each.type == "expect_table_row_count_to_be_between")
+    assert found.kwargs == kwargs
 
 
 def test_words_alone_are_no_check(tmp_path: Path) -> None:
@@ -345,6 +405,12 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
         "customProperties.identifies",
         "did you mean 'person'?",
     ),
+    "samples": (
+        {f"{COLUMN}.customProperties": [{"property": "samples", "value": "yes please"}]},
+        "property: samples\n  value: yes please",
+        "customProperties.samples",
+        "write true",
+    ),
     "sources": (
         {f"{COLUMN}.transformSourceObjects": ["events.impressions"]},
         "events.impressions",
@@ -377,11 +443,17 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
         "servers[1]",
         "a second server for 'local'",
     ),
-    "minLength": (
-        {f"{COLUMN}.logicalTypeOptions": {"minLength": 3}},
+    "multipleOf": (
+        {f"{COLUMN}.logicalTypeOptions": {"multipleOf": 3}},
+        "multipleOf:",
+        "logicalTypeOptions.multipleOf",
+        "an option that is not checked yet",
+    ),
+    "minLength above maxLength": (
+        {f"{COLUMN}.logicalTypeOptions": {"minLength": 3, "maxLength": 2}},
         "minLength:",
         "logicalTypeOptions.minLength",
-        "an option that is not checked yet",
+        "above",
     ),
     "min above max": (
         {f"{COLUMN}.logicalType": "integer", f"{COLUMN}.logicalTypeOptions": {"minimum": 9, "maximum": 1}},
@@ -427,17 +499,53 @@ REFUSED: dict[str, tuple[Changes, str, str, str]] = {
         "schema[0].quality[0].type",
         "found 'sql' — write `type: custom",
     ),
-    "library rule": (
-        {f"{COLUMN}.quality": [{"type": "library", "metric": "nullValues", "mustBe": 0}]},
-        "type: library",
-        "quality[0].type",
-        "write `required: true` at the column",
+    "unknown metric": (
+        {f"{COLUMN}.quality": [{"type": "library", "metric": "nulValues", "mustBe": 0}]},
+        "metric: nulValues",
+        "quality[0].metric",
+        "did you mean 'nullValues'?",
     ),
     "rule of no type": (
-        {f"{COLUMN}.quality": [{"metric": "rowCount", "mustBeGreaterThan": 0}]},
-        "metric: rowCount",
+        {f"{COLUMN}.quality": [{"mustBe": 0}]},
+        "mustBe: 0",
         "quality[0].type",
-        "expect_table_row_count_to_be_between",
+        "no type and no metric",
+    ),
+    "some rows may be null": (
+        {f"{COLUMN}.quality": [{"metric": "nullValues", "mustBeLessThan": 10}]},
+        "mustBeLessThan: 10",
+        "quality[0].mustBeLessThan",
+        "`unit: percent` with mustBeLessOrEqualTo",
+    ),
+    "at least so many null": (
+        {f"{COLUMN}.quality": [{"metric": "nullValues", "mustBeGreaterThan": 1}]},
+        "mustBeGreaterThan",
+        "quality[0].mustBeGreaterThan",
+        "cannot be compared so",
+    ),
+    "invalid against nothing": (
+        {f"{COLUMN}.quality": [{"metric": "invalidValues", "mustBe": 0}]},
+        "metric: invalidValues",
+        "quality[0].arguments",
+        "validValues",
+    ),
+    "count of nothing": (
+        {"schema.0.quality": [{"metric": "rowCount"}]},
+        "metric: rowCount",
+        "quality[0].metric",
+        "compared with nothing",
+    ),
+    "metric of no column": (
+        {"schema.0.quality": [{"metric": "nullValues", "mustBe": 0}]},
+        "metric: nullValues",
+        "quality[0].metric",
+        "write the rule in that column's `quality`",
+    ),
+    "duplicates of one": (
+        {"schema.0.quality": [{"metric": "duplicateValues", "mustBe": 0, "arguments": {"properties": ["day"]}}]},
+        "arguments:",
+        "quality[0].arguments",
+        "name two or more columns",
     ),
     "other engine": ({f"{COLUMN}.quality": [rule(engine="soda")]}, "engine: soda", "engine", "greatExpectations"),
     "half custom": ({f"{COLUMN}.quality": [rule(mustBe=3)]}, "mustBe:", "quality[0].mustBe", "not read in a rule"),

@@ -24,6 +24,7 @@ from mesh_defs.documents.snapshot import (
 )
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Server, ServiceLevel
+from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import Section
 from mesh_defs.model.partition import Partitioning
 from quality_checks import Expectation
@@ -45,6 +46,7 @@ FULL = a_section(
                     identifies="person",
                     sources=("a.b.c",),
                     physical_name="Person ID",
+                    samples=True,
                 ),
             ),
             servers=(Server(environment="local", kind="duckdb", place="a/b"),),
@@ -63,6 +65,7 @@ FULL = a_section(
             external=True,
             purpose="measurement",
             republishes="because",
+            quarantine_fraction_max=0.01,
             tags={"origin": "real"},
         ),
         inputs=("a.b", "c.d"),
@@ -70,6 +73,15 @@ FULL = a_section(
     ),
     grants=(a_grant(to="service:events", roles=("analyst",), expires=date(2027, 12, 31)),),
     error="does not import",
+    expects=(
+        Expected(
+            consumer="audiences",
+            product="events.impressions",
+            purpose="measurement",
+            expectations=(Expectation(type="expect_x", kwargs={"other_table_name": "a.b"}, severity="warning"),),
+            file="domains/audiences/expects/x.expects.yaml",
+        ),
+    ),
 )
 
 

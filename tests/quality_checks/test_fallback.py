@@ -110,6 +110,17 @@ def test_results_come_in_the_order_of_the_expectations(connection: duckdb.DuckDB
     assert [bool(result.error) for result in results] == [False, False, True, False, False, True, False]
 
 
+def test_quantiles_of_one_column_get_their_own_numbers(connection: duckdb.DuckDBPyConnection) -> None:
+    """GX 1.24.1 gives a batch's second quantile of a column the first one's value."""
+    name = "expect_column_quantile_values_to_be_between"
+    rules = [
+        a_rule(name, column="m", quantile_ranges={"quantiles": [each], "value_ranges": [[each + 0.5, each + 0.5]]})
+        for each in (0, 1)
+    ]
+    results = evaluate_with_gx(connection, PEOPLE, rules)
+    assert [(result.success, result.observed_value) for result in results] == [(True, [0.5]), (True, [1.5])]
+
+
 class Reading:
     """A connection that keeps the SQL it was asked."""
 
@@ -158,6 +169,15 @@ def test_only_the_columns_that_are_named_are_read(
 def test_a_row_condition_narrows_the_rows(judge: Any, condition: Any, parser: str | None, rows: int) -> None:
     result = judge(NOT_NULL, column="i", row_condition=condition, condition_parser=parser)
     assert (result.error, result.element_count) == (None, rows)
+
+
+def test_a_condition_that_gx_would_forget_is_refused(judge: Any) -> None:
+    """GX 1.24.1 judges all pairs, and counts those of the row_condition: `(2, x)` would fail below."""
+    pairs = {"column_A": "i", "column_B": "two words", "value_pairs_set": [[1, "de"], [None, None]]}
+    found = judge("expect_column_pair_values_to_be_in_set", row_condition=a_comparison("i", "==", 1), **pairs)
+    assert (found.success, found.element_count) == (True, 1)
+    found = judge("expect_column_pair_values_to_be_in_set", row_condition="i.isin([1])", **pairs)
+    assert (found.success, "GX forgets the 'row_condition'" in found.error) == (False, True)
 
 
 def test_code_in_a_row_condition_is_not_run(judge: Any, tmp_path: Any) -> None:
@@ -308,7 +328,8 @@ QUIET = """
 import socket, sys
 def refuse(*arguments): raise SystemExit("network")
 socket.socket.connect = refuse
-import duckdb
+import duckdb, logging
+logging.basicConfig(level="DEBUG")
 from quality_checks import Expectation
 from quality_checks.fallback import evaluate_with_gx
 assert not {"pandas", "great_expectations"} & set(sys.modules)
@@ -325,7 +346,13 @@ assert "great_expectations" in sys.modules
 
 
 def test_says_nothing_asks_no_network_and_writes_no_file(tmp_path: Any) -> None:
-    environment = {"PATH": "", "HOME": str(tmp_path), "PYTHONWARNINGS": "default", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": "",
+        "HOME": str(tmp_path),
+        "TMPDIR": str(tmp_path),
+        "PYTHONWARNINGS": "default",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     run = subprocess.run([sys.executable, "-c", QUIET], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     assert list(tmp_path.rglob("*")) == []

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from quality_checks import Expectation, Result, evaluate, problems
+from quality_checks import Expectation, Result, evaluate
 
 FREE = "unexpected_rows_expectation"
 SAME = "expect_table_row_count_to_equal_other_table"
@@ -31,6 +31,7 @@ def judged(
         ("SELECT * FROM (SELECT n FROM {batch}) t WHERE n IN (SELECT n FROM {batch})", 2),
         ("SELECT 1 FROM {batch} UNION ALL SELECT 2 FROM {batch}", 6),
         ("SELECT * FROM {batch}, unnest([1, 2]) AS t(x) WHERE n IS NULL", 2),
+        ('WITH "BIG" AS (FROM {batch}), bigger AS (FROM big) SELECT * FROM (SELECT * FROM bigger) t', 3),
     ],
 )
 def test_the_rows_that_a_select_finds_are_unexpected(
@@ -67,6 +68,19 @@ def test_the_rows_that_a_select_finds_are_unexpected(
         "ATTACH 'FILE' AS f -- {batch}",
         "SELECT getenv('HOME') FROM {batch}",
         "SUMMARIZE {batch}",
+        "SELECT * FROM secrets, (WITH secrets AS (SELECT 1 FROM {batch}) SELECT * FROM secrets) t",
+        "WITH secrets AS (SELECT * FROM secrets) SELECT * FROM secrets, {batch}",
+        "WITH a AS (SELECT * FROM secrets), secrets AS (SELECT 1) SELECT * FROM a, {batch}",
+        "WITH RECURSIVE r AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM r) SELECT * FROM r, {batch}",
+        "SELECT * FROM {batch} ORDER BY (SELECT max(n) FROM secrets)",
+        "SELECT n IN secrets FROM {batch}",
+        "SELECT ARRAY(FROM secrets) FROM {batch}",
+        "SELECT * FROM (TABLE secrets), {batch}",
+        "SELECT nextval('s') FROM {batch}",
+        "SELECT 's'.nextval() FROM {batch}",
+        "SELECT current_setting('threads') FROM {batch}",
+        "SELECT 1 WHERE false -- {batch}",
+        "SELECT '{batch}' WHERE false",
         "PIVOT {batch} ON s USING count(*)",
         "SELECT",
         "{batch}",
@@ -83,7 +97,6 @@ def test_a_select_that_reads_anything_else_is_refused_and_never_runs(
     result = judged(connection, FREE, unexpected_rows_query=text)
     assert not result.success
     assert result.error, "refused"
-    assert problems(Expectation(type=FREE, kwargs={"unexpected_rows_query": text}), {"n": "INTEGER"})
     assert connection.execute("SELECT * FROM secrets").fetchall() == [(1,)]
     assert file.read_text() == "n\n1\n"
 

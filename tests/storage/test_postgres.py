@@ -250,6 +250,15 @@ def test_a_sweep_leaves_tables_that_it_did_not_make_and_views_of_others(storage,
     assert owner.execute("SELECT count(*) FROM impressions.data_of_mine, impressions.notes").fetchone() == (0,)
 
 
+def test_a_refused_part_is_no_part_of_a_version(storage, connection) -> None:
+    """Its table stays where it was: only the quarantine's own way reads it, and a pointer that names it is damaged."""
+    storage.refuse(storage.stage(connection, "SELECT 2 AS a"), [{"check": "x"}])
+    [refused] = storage.refused()
+    with pytest.raises(StorageError, match="is missing"):
+        storage.relation(connection, refused.parts)
+    assert connection.execute(f"SELECT a FROM {storage.refused_relation(connection, refused)}").fetchall() == [(2,)]
+
+
 def test_a_retired_place_keeps_only_what_others_put_there(storage, published, owner, connection) -> None:
     assert storage.retire() == ()
     for version in ("1.0.0", "2.0.0"):

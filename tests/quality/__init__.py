@@ -1,0 +1,1 @@
+"""Proofs that are run by hand or at length: `python -m tests.quality.parity`."""
