@@ -25,7 +25,7 @@ _COMPARED: Mapping[str, type[exp.Binary]] = {
 _SYMBOLS: Mapping[type[ast.cmpop], str] = {ast.Eq: "==", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _MIRRORED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _GX_TEXT = re.compile(
-    r"""\s*col\("(?P<column>[^"]+)"\)\s*(?:(?P<present>\.notNull\(\))|
+    r"""\s*col\("(?P<column>[^"]+)"\)\s*(?:(?P<present>\.(?i:notnull)\(\))|
     (?P<symbol>==|<=|>=|<|>)\s*(?P<value>[+-]?\d+(?:\.\d*)?|"[^"\\]*"|'[^'\\]*'))\s*""",
     re.VERBOSE,
 )

@@ -66,7 +66,7 @@ class _Translation:
     tables: Mapping[exp.Expr, exp.Expr]
 
     def of(self, node: exp.Expr) -> exp.Expr:
-        if node in self.tables:
+        if isinstance(node, exp.Table | exp.Subquery) and node in self.tables:
             return self.tables[node].copy()
         rule = _RULES.get(type(node))
         if rule:

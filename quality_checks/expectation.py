@@ -28,6 +28,10 @@ class Expectation:
         """The columns it names, in its own order; empty for an expectation of the whole table."""
         if self.type.startswith("expect_table_") or self.type == "expect_column_to_exist":
             return ()  # such columns need not be there: that is what is judged
+        return self._named
+
+    @property
+    def _named(self) -> tuple[str, ...]:
         many = self.kwargs.get("column_list")
         named = [self.kwargs.get(key) for key in ("column", "column_A", "column_B")]
         named += many if isinstance(many, list | tuple) else []
@@ -37,7 +41,9 @@ class Expectation:
     def name(self) -> str:
         """The check's name, [A-Za-z0-9_] only; two expectations may share it, see `check_names`."""
         given = self.meta.get("name")
-        return as_check_name(str(given)) if given else short_name(self.type, self.columns)
+        if given:
+            return as_check_name(str(given))
+        return short_name(self.type, self._named if self.type == "expect_column_to_exist" else self.columns)
 
 
 def primary_key(columns: Sequence[str], *, severity: Severity = "critical") -> tuple[Expectation, ...]:

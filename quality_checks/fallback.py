@@ -67,9 +67,11 @@ def evaluate_with_gx(
 
 def _condition(expectation: Expectation, columns: Mapping[str, str]) -> exp.Expr | None:
     """Return the row_condition where SQL says the same: fewer rows are fetched, and none is judged by another reading."""
+    if not isinstance(expectation.kwargs.get("row_condition"), str | dict):
+        return None
     try:
         return condition_of(expectation.kwargs, columns)
-    except NotCompiledError:
+    except (NotCompiledError, RecursionError):
         return None
 
 

@@ -41,7 +41,10 @@ def columns_in_condition(kwargs: Mapping[str, Any], known: Iterable[str] | None)
     condition = kwargs.get("row_condition")
     if condition is None:
         return frozenset()
-    named = frozenset(_columns(condition, kwargs.get("condition_parser")))
+    try:
+        named = frozenset(_columns(condition, kwargs.get("condition_parser")))
+    except RecursionError:
+        raise _refused("it is nested too deeply") from None
     for name in sorted(named.difference(named if known is None else known)):
         raise QualityError(f"'row_condition' names no column '{name}' — {nearest(name, known or ())}")
     if any("`" in name for name in named):

@@ -141,14 +141,20 @@ def _quiet_gx() -> Iterator[Any]:
         import great_expectations as gx
         from great_expectations.data_context.data_context.context_factory import project_manager
         from great_expectations.exceptions.exceptions import DataContextRequiredError
+        from great_expectations.validator import validation_graph
 
+        graph: Any = validation_graph
+        bar = graph.tqdm
         try:
             before = project_manager.get_current_project()
         except DataContextRequiredError:
             before = None
         try:
+            # KL divergence shows its bar whatever the context says.
+            graph.tqdm = lambda **given: bar(**{**given, "disable": True})
             yield gx
         finally:
+            graph.tqdm = bar
             project_manager.set_project(before)
 
 

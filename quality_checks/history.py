@@ -11,6 +11,10 @@ from quality_checks.errors import QualityError
 from quality_checks.expectation import Expectation
 from quality_checks.names import check_names
 
+# The mean of fewer values would tell of single rows, and the mean of one is a value.
+MEAN_VALUES_MIN = 10
+_FIGURES = ("null_share", "mean", "distinct")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnFigures:
@@ -85,21 +89,16 @@ def about(
 ) -> dict[str, Any]:
     """Return what a document's `meta` must hold for `evaluation_of`; `figures` as `TableState.figures` gives them."""
     counted = number(figures.get("", {}).get("row_count"))
-    return {
-        "version": version,
-        "partition": partition,
-        "published": published,
-        "rows": int(counted) if rows is None and counted is not None else rows,
-        "figures": {
-            column: {
-                name: value
-                for name in ("null_share", "mean", "distinct")
-                if (value := number(told.get(name))) is not None
-            }
-            for column, told in figures.items()
-            if column
-        },
-    }
+    evaluated = int(counted) if rows is None and counted is not None else rows
+    kept = {column: _figures(told, evaluated) for column, told in figures.items() if column}
+    return {"version": version, "partition": partition, "published": published, "rows": evaluated, "figures": kept}
+
+
+def _figures(told: Mapping[str, float], rows: int | None) -> dict[str, float]:
+    found = {name: value for name in _FIGURES if (value := number(told.get(name))) is not None}
+    if rows is None or rows * (1 - found.get("null_share", 0.0)) < MEAN_VALUES_MIN:
+        found.pop("mean", None)
+    return found
 
 
 def evaluation_of(document: Any) -> Evaluation:

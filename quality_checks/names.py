@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from quality_checks.expectation import Expectation
 
 _SUBJECT = re.compile(r"^expect_(column_values_|compound_columns_|select_column_values_|table_|column_)?")
-_FILLERS = frozenset({"to", "be"})
+_FILLERS = frozenset({"to", "be", "expectation"})
 
 
 def short_name(type: str, columns: Iterable[str]) -> str:

@@ -30,8 +30,6 @@ def regex_for(re2: str, engine: Literal["postgres", "trino"], *, whole: bool) ->
             size *= max(most, 1)
             if most > _POSTGRES_REPEATS_MAX or size > _POSTGRES_STATES_MAX:
                 return None
-        if found["hex"] and int(found["code"], 16) == 0:
-            return None  # neither keeps NUL in text, and Postgres has no escape for it
         parts.append(_postgres(found) if engine == "postgres" else found[0])
     pattern = "".join(parts)
     end = r"\Z" if engine == "postgres" else r"\z"

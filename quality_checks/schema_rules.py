@@ -99,6 +99,7 @@ def _is(column: Column, wanted: str) -> bool:
         asked, found = (exp.DataType.build(each, dialect="duckdb") for each in (wanted, column.type))
     except SqlglotError:
         raise NotCompiledError(f"'{wanted}' is no type of DuckDB") from None
-    if asked.this is exp.DType.USERDEFINED:
+    if asked.this in (exp.DType.USERDEFINED, exp.DType.OBJECT):
         raise NotCompiledError(f"'{wanted}' is no type of DuckDB")
-    return asked == found if asked.expressions else bool(asked.this == found.this)
+    in_detail = "(" in wanted or "[" in wanted  # else DECIMAL would be DECIMAL(18, 3)
+    return asked == found if in_detail else bool(asked.this == found.this)

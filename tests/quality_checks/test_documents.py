@@ -105,12 +105,16 @@ def test_numpys_numbers_are_numbers() -> None:
 
 
 def test_is_read_back_as_an_evaluation() -> None:
-    figures = {"": {"row_count": 4.0}, "id": {"null_share": 0.25, "mean": 2.0, "other": 1.0}, "name": {"distinct": 3.0}}
+    figures = {
+        "": {"row_count": 40.0},
+        "id": {"null_share": 0.25, "mean": 2.0, "other": 1.0},
+        "name": {"distinct": 3.0},
+    }
     written = json.loads(json.dumps(a_document(rows=None, figures=figures, partition="2026-11-27")))
     read = evaluation_of(written)
     assert read.at == AT
     assert read.at.tzinfo == UTC
-    assert (read.version, read.partition, read.rows, read.passed) == ("v1", "2026-11-27", 4, 1)
+    assert (read.version, read.partition, read.rows, read.passed) == ("v1", "2026-11-27", 40, 1)
     assert [check.name for check in read.checks] == ["not_null__id", "row_count_between", "row_count_between_2"]
     assert [check.measure for check in read.checks] == [25.0, 4.0, None]
     assert [check.dimension for check in read.checks] == ["completeness"] * 3
@@ -119,11 +123,30 @@ def test_is_read_back_as_an_evaluation() -> None:
     assert (read.columns["id"].null_share, read.columns["id"].mean, read.columns["id"].distinct) == (0.25, 2.0, None)
 
 
+def test_what_others_wrote_is_read_in_utc_and_passed_only_where_it_says_so() -> None:
+    document = a_document()
+    document["meta"]["validation_time"] = AT.isoformat()
+    document["results"][1]["success"] = "false"
+    read = evaluation_of(document)
+    assert read.at.utcoffset() == timedelta(0)
+    assert read.at == AT
+    assert not read.checks[1].success
+
+
 def test_the_day_of_a_daily_partition_is_its_own_else_the_evaluations_in_utc() -> None:
     assert evaluation_of(a_document()).day.isoformat() == "2026-11-27"  # half past one in India
     assert evaluation_of(a_document(partition="2026-01-05")).day.isoformat() == "2026-01-05"
     assert evaluation_of(a_document(partition="20260105")).partition_day is None
     assert evaluation_of(a_document(partition="2026-13-45")).partition_day is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "null_share", "kept"),
+    [(10, 0.0, True), (9, 0.0, False), (40, 0.8, False), (40, 0.5, True), (None, 0.0, False)],
+)
+def test_the_mean_of_a_few_values_is_not_kept(rows: int | None, null_share: float, kept: bool) -> None:
+    read = evaluation_of(a_document(rows=rows, figures={"id": {"mean": 1.0, "null_share": null_share}}))
+    assert read.columns["id"].mean == (1.0 if kept else None)
 
 
 def test_a_figure_that_is_no_number_is_left_out() -> None:

@@ -81,6 +81,15 @@ def test_no_figure_crashes_and_what_is_no_number_is_not_compared(means: list[flo
         assert found.figure == found.figure
 
 
+def test_as_many_as_are_needed_are_enough() -> None:
+    assert of_rows(an_evaluation(), past([100] * (HISTORY_MIN - 1))).verdict == "not enough history"
+    assert of_rows(an_evaluation(), past([100] * HISTORY_MIN)).verdict == "steady"
+    assert (
+        of_rows(an_evaluation(), past([100] * (WEEKDAY_HISTORY_MIN - 1), every_days=7)).verdict == "not enough history"
+    )
+    assert of_rows(an_evaluation(), past([100] * WEEKDAY_HISTORY_MIN, every_days=7)).verdict == "steady"
+
+
 def test_mondays_are_compared_with_mondays_once_there_are_enough() -> None:
     weekly = [50, 100, 100, 100, 100, 100, 10]  # from Monday to Sunday
     history = past(weekly * WEEKDAY_HISTORY_MIN)
@@ -119,6 +128,8 @@ def test_a_first_null_in_a_thousand_is_no_drift(share: float, verdict: str) -> N
 def test_tells_how_far_away_a_figure_is() -> None:
     found = of_rows(an_evaluation(rows=200), past([90, 110] * 6))
     assert (found.verdict, found.median, found.deviations, found.figure) == ("drifted", 100, 10, 200)
+    below = of_rows(an_evaluation(rows=60), past([90, 110] * 6))
+    assert (below.verdict, below.deviations) == ("steady", 4)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +163,7 @@ def test_a_version_is_not_its_own_past() -> None:
 
 def test_the_future_and_the_far_past_are_no_history() -> None:
     now = an_evaluation(30)
+    assert of_rows(now, [an_evaluation(30, version="at the same moment")]).compared == 0
     assert of_rows(now, [an_evaluation(n) for n in range(31)]).compared == 0
     assert of_rows(now, [an_evaluation(30 + n) for n in range(1, 200)]).compared == 12  # of the same weekday
     assert of_rows(now, [an_evaluation(121)]).compared == 0
@@ -165,8 +177,10 @@ def test_daily_partitions_are_compared_by_their_days_however_late_they_are_made(
     now = an_evaluation(partition="2026-10-31", rows=100)
     found = of_rows(now, backfilled)
     assert (found.compared_with, found.compared) == ("Saturdays", 8)
-    remade = [an_evaluation(0.5 - n / 1000, partition="2026-10-30", version=f"again{n}", rows=1) for n in range(50)]
-    assert of_rows(now, [*backfilled, *remade]).median == found.median
+    remade = [an_evaluation(0.5 - n / 1000, partition="2026-10-24", version=f"again{n}", rows=1) for n in range(50)]
+    assert of_rows(now, [*backfilled, *remade]).compared == 8
+    itself = an_evaluation(0.1, partition="2026-10-31", version="before", rows=1)
+    assert of_rows(now, [*backfilled, itself]).compared == 8
 
 
 def test_other_partitions_are_compared_with_their_own_past() -> None:

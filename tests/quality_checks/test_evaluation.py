@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quality_checks import Expectation, QualityError, evaluate, primary_key
+from quality_checks import Expectation, QualityError, evaluate, primary_key, row_reasons
 
 NOT_NULL = "expect_column_values_to_not_be_null"
 UNIQUE = "expect_column_values_to_be_unique"
@@ -226,6 +226,143 @@ def test_within_a_transaction_what_follows_an_error_has_failed_too(connection: d
         connection, "(SELECT error('secret') AS c, 1 AS d FROM range(3))", [bad, a_rule(UNIQUE, column="d")]
     )
     assert not any(result.success for result in results)
+
+
+def test_what_cannot_be_read_is_cut_out_in_few_scans(connection: duckdb.DuckDBPyConnection) -> None:
+    columns = ", ".join(f"i AS c{at}" for at in range(63))
+    relation = f"(SELECT error('secret')::INTEGER AS bad, {columns} FROM range(3) r(i))"
+    good = [a_rule(NOT_NULL, column=f"c{at}") for at in range(63)]
+    bad = [a_rule(NOT_NULL, column="bad"), a_rule(BETWEEN, column="bad", min_value=0)]
+    rules = [bad[0], *good, bad[1]]
+    counting = Counting(connection)
+    results = evaluate(counting, relation, rules)  # type: ignore[arg-type]
+    assert [result.success for result in results] == [False, *[True] * 63, False]
+    assert len(counting.asked) < 20
+
+
+def test_one_query_orders_a_column_for_all_its_rules(connection: duckdb.DuckDBPyConnection) -> None:
+    quantiles = {"quantiles": [0, 0.5, 1], "value_ranges": [[0, 0], [None, None], [8, 8]]}
+    rules = [
+        a_rule("expect_column_median_to_be_between", column="c", min_value=4, max_value=4),
+        a_rule("expect_column_median_to_be_between", column="c", min_value=5),
+        a_rule("expect_column_quantile_values_to_be_between", column="c", quantile_ranges=quantiles),
+    ]
+    assert [result.success for result in evaluate(connection, "range(9) v(c)", rules)] == [True, False, True]
+    assert len(queries(connection, "range(9) v(c)", rules)) == 2
+    assert len(queries(connection, "range(0) v(c)", rules)) == 1
+
+
+def test_an_aggregate_that_one_rule_needs_twice_is_answered_twice(connection: duckdb.DuckDBPyConnection) -> None:
+    rule = a_rule("expect_column_pair_values_to_be_equal", column_A="c", column_B="c", ignore_row_if="neither")
+    (result,) = evaluate(connection, "(VALUES (1), (NULL)) v(c)", [rule])
+    assert (result.element_count, result.missing_count, result.unexpected_count) == (2, 0, 1)
+
+
+@pytest.mark.parametrize("levels", [900, 5000])
+def test_arguments_that_nest_too_deep_have_failed(connection: duckdb.DuckDBPyConnection, levels: int) -> None:
+    nested: dict[str, Any] = {"type": "nullity", "column": {"name": "c"}, "is_null": False}
+    for _ in range(levels):
+        nested = {"type": "or", "conditions": [nested, {"type": "nullity", "column": {"name": "c"}, "is_null": True}]}
+    deep = a_rule(NOT_NULL, column="c", row_condition=nested)
+    results = evaluate(connection, "range(3) v(c)", [deep, a_rule(NOT_NULL, column="c")])
+    assert [result.success for result in results] == [False, True]
+    assert "nested too deep" in str(results[0].error)
+
+
+def test_rows_are_told_from_one_another_by_a_predicate_that_is_never_null(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    relation = "(VALUES (1, 'a'), (2, NULL), (NULL, 'b'), (NULL, NULL)) v(n, s)"
+    rules = [
+        a_rule(NOT_NULL, column="n"),
+        a_rule(BETWEEN, column="n", max_value=1),
+        a_rule(IN_SET, column="s", value_set=["a"]),
+        a_rule(REGEX, column="s", regex="^a$", row_condition="n > 5", condition_parser="pandas"),
+        a_rule("expect_column_pair_values_to_be_equal", column_A="n", column_B="n", ignore_row_if="neither"),
+        a_rule(UNIQUE, column="n"),
+        a_rule(ROW_COUNT, min_value=9),
+        a_rule(REGEX, column="s", regex="(?i)a"),
+        a_rule(NOT_NULL, column="no such"),
+    ]
+    reasons = row_reasons(rules, {"n": "INTEGER", "s": "VARCHAR"})
+    assert [rule for rule, _ in reasons] == rules[:5]
+    predicates = ", ".join(predicate.sql("duckdb") for _, predicate in reasons)
+    assert connection.execute(f"SELECT {predicates} FROM {relation}").fetchall() == [
+        (False, False, False, False, False),
+        (False, True, False, False, False),
+        (True, False, True, False, True),
+        (True, False, False, False, True),
+    ]
+
+
+@pytest.mark.parametrize("rows", ["", "WHERE i < 3"])
+def test_every_type_of_rule_on_every_type_of_column_gives_a_verdict_or_an_error(
+    connection: duckdb.DuckDBPyConnection, rows: str
+) -> None:
+    """Never an exception; and what says that it cannot be evaluated has failed."""
+    columns = ", ".join(f"{value} AS c{at}" for at, value in enumerate(VALUES_OF_EVERY_TYPE))
+    relation = f"(SELECT {columns} FROM range(5) r(i) {rows or 'WHERE false'})"
+    rules = [
+        rule
+        for at in range(len(VALUES_OF_EVERY_TYPE))
+        for column, other in ((f"c{at}", "c0"), (f"c{at}", f"c{(at + 1) % len(VALUES_OF_EVERY_TYPE)}"))
+        for rule in aggregates_and_rules_of(column, other)
+    ]
+    results = evaluate(connection, relation, rules)
+    assert all(not result.success for result in results if result.error)
+    assert sum(result.error is None for result in results) > len(VALUES_OF_EVERY_TYPE) * 10
+
+
+VALUES_OF_EVERY_TYPE = [
+    "i::INTEGER",
+    "(i - 170141183460469231731687303715884105728)::HUGEINT",
+    "340282366920938463463374607431768211455::UHUGEINT",
+    "i::UTINYINT",
+    "(-0.0)::DOUBLE",
+    "'inf'::FLOAT",
+    "'nan'::DOUBLE",
+    "'0.99999999999999999999999999999999999999'::DECIMAL(38,38)",
+    "'99999999999999999999999999999999999999'::DECIMAL(38,0)",
+    "i % 2 = 0",
+    "'infinity'::DATE",
+    "'290000-01-01'::TIMESTAMP",
+    "TIMESTAMPTZ '2026-01-01 00:00:00+05'",
+    "'a'::ENUM('a', 'b')",
+    "'it''s'",
+    "''::BLOB",
+    "'101'::BIT",
+    "[i, NULL]",
+    "[1, 2]::INTEGER[2]",
+    "{'a': i}",
+    "MAP {'a': i}",
+    "union_value(n := i)",
+    "'00000000-0000-0000-0000-000000000000'::UUID",
+    "'{}'::JSON",
+    "INTERVAL 1 DAY",
+    "TIME '00:00'",
+    "NULL",
+]
+
+
+def aggregates_and_rules_of(column: str, other: str) -> list[Expectation]:
+    quantiles = {"quantiles": [0, 0.5], "value_ranges": [[None, 1], [0, None]]}
+    one: list[tuple[str, dict[str, Any]]] = [(NOT_NULL, {}), (UNIQUE, {}), (REGEX, {"regex": r"^\w"})]
+    one += [(IN_SET, {"value_set": [value]}) for value in ("a", 1, 0.5, True, "2026-01-01", "2026-01-01T00:00Z")]
+    one += [(BETWEEN, {"min_value": value}) for value in ("a", 1, 0.5, 1e30, "2026-01-01", "2026-01-01T00:00Z")]
+    one += [(f"expect_column_{each}_to_be_between", {"min_value": 0}) for each in ("min", "sum", "mean", "median")]
+    one += [("expect_column_distinct_values_to_equal_set", {"value_set": [1]})]
+    one += [("expect_column_unique_value_count_to_be_between", {"min_value": 1})]
+    one += [("expect_column_most_common_value_to_be_in_set", {"value_set": ["a"]})]
+    one += [("expect_column_quantile_values_to_be_between", {"quantile_ranges": quantiles})]
+    pair = {"column_A": column, "column_B": other}
+    several = {"column_list": list(dict.fromkeys([column, other]))}
+    return [
+        *(a_rule(type, column=column, **kwargs) for type, kwargs in one),
+        a_rule("expect_column_pair_values_to_be_equal", **pair),
+        a_rule("expect_column_pair_values_a_to_be_greater_than_b", **pair),
+        a_rule("expect_multicolumn_sum_to_equal", **several, sum_total=1),
+        *([a_rule(COMPOUND, **several)] if column != other else []),
+    ]
 
 
 def test_many_rules_on_many_columns_are_judged_in_seconds(connection: duckdb.DuckDBPyConnection) -> None:

@@ -26,6 +26,11 @@ def a_rule(type: str = "expect_column_values_to_be_between", name: str = "", **k
         ("expect_table_row_count_to_be_between", {"min_value": 1}, "row_count_between"),
         ("expect_column_max_to_be_between", {"column": "day"}, "max_between__day"),
         ("expect_column_values_to_be_between", {"column": 'we"ird.na me'}, "between__we_ird_na_me"),
+        ("expect_column_to_exist", {"column": "day"}, "exist__day"),
+        ("expect_column_pair_values_to_be_equal", {"column_A": "a", "column_B": "b"}, "pair_values_equal__a__b"),
+        ("expect_multicolumn_sum_to_equal", {"column_list": ["a", "b"]}, "multicolumn_sum_equal__a__b"),
+        ("expect_table_columns_to_match_ordered_list", {"column_list": ["a"]}, "columns_match_ordered_list"),
+        ("unexpected_rows_expectation", {"unexpected_rows_query": "SELECT"}, "unexpected_rows"),
     ],
 )
 def test_names_say_type_and_columns(type: str, kwargs: dict[str, object], name: str) -> None:

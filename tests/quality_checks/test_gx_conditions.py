@@ -1,5 +1,6 @@
 """What of a row_condition is passed on to GX, and so to pandas: comparisons, and nothing that runs code."""
 
+import functools
 from typing import Any
 
 import pytest
@@ -70,6 +71,7 @@ def test_reads_the_columns_of_a_query(condition: str, named: set[str]) -> None:
         "a >",
         "(" * 500 + "a" + ")" * 500,
         "a > 1\x00",
+        functools.reduce(lambda inner, _: {"type": "and", "conditions": [inner]}, range(2000), "a"),
         ["a > 1"],
         {"type": "comparison", "column": "a"},
         {"type": "no such"},

@@ -210,3 +210,28 @@ def test_a_state_is_computed_there_as_well(database):
 def _figures(column: ColumnState) -> list[float]:
     values = (column.present, column.total, column.squares, column.low, column.high)
     return [-1.5 if value is None else float(value) for value in values]
+
+
+def test_more_regular_expressions_than_a_backend_keeps_are_asked_in_turns(database):
+    regexes = [f"^[a-{last}]" for last in "bcdefghijklmnopqrstuvwxyz"] + [f"{char}$" for char in "abcdefghijkl"]
+    asked = [
+        Expectation(type="expect_column_values_to_match_regex", kwargs={"column": "text", "regex": regex})
+        for regex in regexes
+    ]
+    found = evaluate(database, "nothing", asked, through=REMOTE)
+    assert [told(each) for each in found] == [told(each) for each in evaluate(database, "here", asked)]
+
+
+def test_a_backend_that_is_ended_is_a_failing_storage(database):
+    database.execute(
+        "CALL postgres_execute('there', 'CREATE OR REPLACE VIEW ended AS"
+        " SELECT id, pg_terminate_backend(pg_backend_pid()) AS gone FROM rows')"
+    )
+    asked = [Expectation(type="expect_column_values_to_be_in_set", kwargs={"column": "gone", "value_set": [True]})]
+    with pytest.raises(Stopped):
+        evaluate(
+            database,
+            "(SELECT id, true AS gone FROM nothing)",
+            asked,
+            through=Remote(database="there", tables=(("public", "ended"),)),
+        )

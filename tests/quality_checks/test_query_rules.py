@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from quality_checks import Expectation, Result, evaluate
+from quality_checks import Expectation, Result, evaluate, problems
 
 FREE = "unexpected_rows_expectation"
 SAME = "expect_table_row_count_to_equal_other_table"
@@ -73,7 +73,6 @@ def test_the_rows_that_a_select_finds_are_unexpected(
         "WITH a AS (SELECT * FROM secrets), secrets AS (SELECT 1) SELECT * FROM a, {batch}",
         "WITH RECURSIVE r AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM r) SELECT * FROM r, {batch}",
         "SELECT * FROM {batch} ORDER BY (SELECT max(n) FROM secrets)",
-        "SELECT n IN secrets FROM {batch}",
         "SELECT ARRAY(FROM secrets) FROM {batch}",
         "SELECT * FROM (TABLE secrets), {batch}",
         "SELECT nextval('s') FROM {batch}",
@@ -97,8 +96,14 @@ def test_a_select_that_reads_anything_else_is_refused_and_never_runs(
     result = judged(connection, FREE, unexpected_rows_query=text)
     assert not result.success
     assert result.error, "refused"
+    assert problems(Expectation(type=FREE, kwargs={"unexpected_rows_query": text}), {"n": "INTEGER"})
     assert connection.execute("SELECT * FROM secrets").fetchall() == [(1,)]
     assert file.read_text() == "n\n1\n"
+
+
+def test_a_tables_name_is_no_set_of_values(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE OR REPLACE TABLE secrets AS SELECT 1 AS n")
+    assert judged(connection, FREE, unexpected_rows_query="SELECT n IN secrets FROM {batch}").error
 
 
 def test_a_table_called_like_the_batch_is_not_read_in_its_place(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quality_checks import Result
+from quality_checks import Expectation, Result, falls_back, problems
 
 Verdict = Callable[..., Result]
 
@@ -176,3 +176,90 @@ def test_regex_searches_as_python_does(verdict: Verdict, regex: str) -> None:
     result = verdict("VARCHAR", [*values, None], REGEX, regex=regex)
     unfound = sum(re.search(regex, value) is None for value in values)
     assert (result.missing_count, result.unexpected_count) == (1, unfound)
+
+
+def test_null_counts_present_values(verdict: Verdict) -> None:
+    result = verdict("DOUBLE", [1.0, None, NAN, 2.0], "expect_column_values_to_be_null", mostly=0.5)
+    assert (result.success, result.unexpected_count, result.missing_count) == (True, 2, None)
+
+
+def test_not_in_set_counts_what_is_in_it(verdict: Verdict) -> None:
+    values = ["US", "DE", "us", None]
+    result = verdict("VARCHAR", values, "expect_column_values_to_not_be_in_set", value_set=["US", None])
+    assert (result.missing_count, result.unexpected_count) == (1, 1)
+
+
+def test_nan_is_not_judged_as_no_member(verdict: Verdict) -> None:
+    result = verdict("DOUBLE", [NAN, 1.0], "expect_column_values_to_not_be_in_set", value_set=[2])
+    assert (result.success, result.missing_count) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "unexpected"),
+    [
+        ({"min_value": 1, "max_value": 2}, 2),
+        ({"min_value": 1, "strict_min": True}, 3),
+        ({"max_value": 2, "strict_max": True}, 2),
+        ({"value": 1}, 3),
+    ],
+)
+def test_lengths_are_those_of_python(verdict: Verdict, kwargs: dict[str, Any], unexpected: int) -> None:
+    type = "expect_column_value_lengths_to_equal" if "value" in kwargs else "expect_column_value_lengths_to_be_between"
+    values = ["", "\U0001f600", "é", "ab", "e\u0301x", None]  # the last is three code points
+    assert [len(value) for value in values if value is not None] == [0, 1, 1, 2, 3]
+    result = verdict("VARCHAR", values, type, **kwargs)
+    assert (result.missing_count, result.unexpected_count) == (1, unexpected)
+
+
+WIDE = ["9" * 38, "0", "-" + "9" * 38]
+
+
+@pytest.mark.parametrize(
+    ("type", "values", "kwargs", "unexpected"),
+    [
+        ("DECIMAL(38,0)", WIDE, {"min_value": 0.5}, 2),
+        ("DECIMAL(38,0)", WIDE, {"min_value": -0.5, "max_value": 1e300}, 1),
+        ("DECIMAL(38,0)", WIDE, {"max_value": 10**38 - 2}, 1),
+        ("DECIMAL(38,0)", WIDE, {"max_value": 10**38 - 1, "strict_max": True}, 1),
+        ("DECIMAL(38,38)", ["0." + "9" * 38, "0"], {"max_value": 1}, 0),
+        ("DECIMAL(38,38)", ["0." + "9" * 38, "0"], {"min_value": 1}, 2),
+        ("DECIMAL(4,2)", ["0.01", "0.00"], {"min_value": 0.005}, 1),
+        ("DECIMAL(4,2)", ["0.01", "0.00"], {"max_value": 0.005, "strict_max": True}, 1),
+        ("DECIMAL(4,2)", ["-0.01", "0.00"], {"max_value": -0.005}, 1),
+        ("DECIMAL(4,2)", ["99.99", "-99.99"], {"min_value": -1e30, "max_value": 1e30}, 0),
+        ("HUGEINT", [str(2**127 - 1), str(-(2**127))], {"max_value": 2**127}, 0),
+        ("HUGEINT", [str(2**127 - 1), str(-(2**127))], {"min_value": 2**127}, 2),
+        ("UHUGEINT", [str(2**128 - 1), str(2**128 - 2), "0"], {"min_value": -1, "max_value": 2**128 - 2}, 1),
+        ("TINYINT", [127, -128], {"min_value": -129, "max_value": 127}, 0),
+    ],
+)
+def test_bounds_of_many_digits_are_exact(
+    verdict: Verdict, type: str, values: list[Any], kwargs: dict[str, Any], unexpected: int
+) -> None:
+    result = verdict(type, values, BETWEEN, **kwargs)
+    assert (result.error, result.unexpected_count) == (None, unexpected)
+
+
+@pytest.mark.parametrize(
+    ("type", "inside", "value_set"),
+    [
+        ("DECIMAL(38,0)", "9" * 38, [10**38 - 1, 0.5, 1e300]),
+        ("DECIMAL(4,2)", "0.10", [0.1, 0.005, 1e30]),
+        ("UHUGEINT", str(2**128 - 1), [2**128 - 1, -1]),
+        ("BIGINT", str(2**53 + 1), [2**53 + 1, 2**130]),
+    ],
+)
+def test_members_that_no_value_can_be_change_nothing(
+    verdict: Verdict, type: str, inside: str, value_set: list[float]
+) -> None:
+    result = verdict(type, [inside, "7"], IN_SET, value_set=value_set)
+    assert (result.error, result.unexpected_count) == (None, 1)
+
+
+def test_a_set_of_two_kinds_is_left_to_gx_and_one_of_another_kind_is_refused() -> None:
+    for type in (IN_SET, "expect_column_values_to_not_be_in_set"):
+        mixed = Expectation(type=type, kwargs={"column": "c", "value_set": ["a", 5]})
+        assert falls_back(mixed, {"c": "VARCHAR"})
+        assert problems(mixed, {"c": "VARCHAR"}) == []
+        foreign = Expectation(type=type, kwargs={"column": "c", "value_set": [5, 6]})
+        assert problems(foreign, {"c": "VARCHAR"})

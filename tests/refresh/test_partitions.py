@@ -101,6 +101,11 @@ def test_dagster_knows_each_partition_and_its_checks(week: Settings, made: dict[
     by_day = {record.partition: record.status.value for record in reversed(records)}
     assert by_day["2026-11-05"] == "FAILED"
     assert by_day["2026-11-04"] == "SUCCEEDED"
+    with open_instance(week) as instance:
+        event = instance.get_latest_materialization_event(key)
+    assert event and event.asset_materialization
+    told = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    assert (told["mesh/whole_checks"], told["mesh/whole_failed"]) == (3, ""), "judged from what is kept of each day"
 
 
 def test_partitions_leave_out_what_is_not_cut_so(week: Settings, made: dict[str, Outcome]) -> None:
