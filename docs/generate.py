@@ -105,7 +105,7 @@ def _errors() -> Iterator[str]:
 
 def _expectations() -> Iterator[str]:
     yield from ("# Expectation types", "", "Great Expectations' own names and arguments, as `quality` has them.", "")
-    yield from ("A contract that names another type is refused.", "")
+    yield from ("GX itself decides its other types, in memory; a type that GX does not know is refused.", "")
     for name, kind in sorted(TYPES.items()):
         yield from (f"## `{name}`", "", told_by(kind), "", "| argument | what | required |", "|---|---|---|")
         for argument in kind.arguments:

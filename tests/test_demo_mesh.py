@@ -20,6 +20,7 @@ from mesh_defs.processes.provision import provision_mesh
 from mesh_defs.query.mesh import open_mesh, open_storage
 from mesh_defs.refresh.outcome import WELL
 from mesh_defs.settings import Settings, load_settings
+from quality_checks import falls_back
 from tests.meshes import ask, refresh, rows
 
 ROOT = Path(__file__).parent.parent
@@ -78,6 +79,17 @@ def test_the_real_data_is_all_there(demo: Settings) -> None:
     assert sizes["creatives.works"] == 17_472
     assert sizes["retailer.orders"] == 69_659
     assert 0.55 < sizes["audiences.persons"] / 23_570 < 0.65
+
+
+def test_nine_in_ten_rules_compile_and_no_step_of_the_demo_needs_gx(demo: Settings) -> None:
+    products = open_mesh(demo).products.values()
+    rules = [
+        (rule, {c.name: c.type for c in product.contract.columns})
+        for product in products
+        for rule in product.contract.expectations
+    ]
+    assert len(rules) > 250
+    assert [rule.name for rule, types in rules if falls_back(rule, types)] == []
 
 
 def test_nobody_gets_the_retailers_rows_through_the_ordinary_door(demo: Settings) -> None:

@@ -6,6 +6,7 @@ published is published, and its readers learn whose expectations it does not mee
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, cast
 
 import dagster as dg
@@ -91,7 +92,7 @@ class _Door:
             for pin in answer.pins:
                 self.versions.setdefault(pin.product, set()).add(pin.version)
         # By place: aggregates that nobody named may share a name.
-        self._rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        self._rows = list(zip(*(map(_plain, column.to_pylist()) for column in table.columns), strict=True))
         return self
 
     def fetchall(self) -> list[tuple[Any, ...]]:
@@ -105,6 +106,11 @@ class _Door:
             finding = Finding(where=self.expected.file, what=f"no product '{name}'", fix=nearest(name, products))
             raise DeclarationError([finding])
         return products[name].contract.columns
+
+
+def _plain(value: Any) -> Any:
+    """Arrow has no 128-bit integers: DuckDB's counts come as decimals."""
+    return int(value) if isinstance(value, Decimal) and value.as_tuple().exponent == 0 else value
 
 
 def _checks(expected: Expected, settings: Settings) -> dg.AssetChecksDefinition:

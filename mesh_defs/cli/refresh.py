@@ -67,7 +67,12 @@ def _in_process(
     from mesh_defs.refresh.in_process import refresh_in_process
 
     return refresh_in_process(
-        settings, mesh, selections=selections, partitions=partitions, report=lambda outcome: _show(screen, outcome)
+        settings,
+        mesh,
+        selections=selections,
+        partitions=partitions,
+        report=lambda outcome: _show(screen, outcome),
+        say=lambda text: _say(screen, text),
     )
 
 
@@ -82,8 +87,7 @@ def _across(
         _show(screen, outcome)
 
     def say(text: str) -> None:
-        screen.write(f"· {text}\n")
-        screen.flush()
+        _say(screen, text)
 
     _leave_gently(stop)
     if resume:
@@ -103,6 +107,11 @@ def _leave_gently(stop: threading.Event) -> None:
         sys.stderr.write("· runs that were launched go on, and nothing more is launched; Ctrl-C again to leave them\n")
 
     signal.signal(signal.SIGINT, interrupted)
+
+
+def _say(screen: TextIO, text: str) -> None:
+    screen.write(f"· {text}\n")
+    screen.flush()
 
 
 def _show(screen: TextIO, outcome: "Outcome") -> None:

@@ -3,7 +3,7 @@
 Across locations Dagster's own automation does it: each such check is eager.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import dagster as dg
 
@@ -15,18 +15,22 @@ from mesh_defs.refresh.group import QUIET
 from mesh_defs.settings import Settings
 
 
-def look_at_others(settings: Settings, mesh: Mesh, made: Collection[str], instance: dg.DagsterInstance) -> None:
+def look_at_others(
+    settings: Settings, mesh: Mesh, made: Collection[str], instance: dg.DagsterInstance, say: Callable[[str], None]
+) -> None:
     """Run the expectations job of each domain that expects something of a product among `made`.
 
-    A location with an interpreter of its own is left to its own code server.
+    `say` is told of a job that failed. A location with an interpreter of its own is left to its own code server.
     """
     concerned = {section.location for section in mesh.snapshot.sections if _concerns(section, made)}
     for location in read_workspace(settings.root):
         if location.name in concerned and location.executable is None:
             job = load_definitions(location).resolve_job_def(job_name(location.folder.name))
-            job.execute_in_process(
+            done = job.execute_in_process(
                 instance=instance, run_config=QUIET, raise_on_error=False, tags={"mesh/refresh": "in-process"}
             )
+            if not done.success:
+                say(f"{location.name}: what it expects of others could not be looked at; see run {done.run_id[:8]}")
 
 
 def _concerns(section: Section, made: Collection[str]) -> bool:

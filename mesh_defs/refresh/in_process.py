@@ -33,10 +33,12 @@ def refresh_in_process(
     selections: Collection[str] = (),
     partitions: str | None = None,
     report: Report = lambda outcome: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Outcome, ...]:
     """Make the selected products in dependency order and return one outcome each. A failure stops only what is downstream.
 
-    `partitions` restricts it to the products that have them; see `refresh.partitions.chosen`.
+    `partitions` restricts it to the products that have them; see `refresh.partitions.chosen`. `say` is told what is not
+    about one product.
     """
     products, now = mesh.products, datetime.now(UTC)
     pending = set(selected(products, selections))
@@ -64,7 +66,7 @@ def refresh_in_process(
                 continue
             for name in sorted(pending):
                 note(Outcome(product=name, state="failed", told="it is part of a cycle; see `mesh validate`"))
-        look_at_others(settings, mesh, [name for name, each in outcomes.items() if each.state in WELL], instance)
+        look_at_others(settings, mesh, [name for name, each in outcomes.items() if each.state in WELL], instance, say)
     return tuple(outcomes.values())
 
 

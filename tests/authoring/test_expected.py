@@ -17,6 +17,7 @@ from mesh_defs.model.expected import Expected
 from mesh_defs.processes.apart import location_environment
 from mesh_defs.query.mesh import build_snapshot, open_mesh
 from mesh_defs.query.platform import open_platform
+from mesh_defs.refresh.in_process import refresh_in_process
 from mesh_defs.refresh.instance import open_instance
 from mesh_defs.settings import Settings
 from tests.meshes import REGION, TO_ADA, contract, derived, grants, refresh, settings_of, sql, two_domains
@@ -77,6 +78,7 @@ def test_a_refresh_looks_at_the_published_version_and_says_which(settings: Setti
     results, version = judge(expected, platform)
     assert [result.success for result in results] == [False, True, False]
     assert results[2].unexpected_count == 5, "those of the south"
+    assert {type(result.unexpected_count) for result in results[1:]} == {int}, "128-bit integers come as decimals"
     product = platform.mesh.products["people.persons"]
     current = platform.storage_of(product).current()
     assert current and version == current.id
@@ -89,6 +91,17 @@ def test_dagster_has_their_results_and_only_warnings_of_them(settings: Settings)
     evaluation = found.event.dagster_event.asset_check_evaluation_data  # type: ignore[union-attr]
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert evaluation.metadata["observed_value"].value == 10
+
+
+def test_dagster_has_an_evaluation_of_each(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        for name in open_mesh(settings).expected_of("people.persons")[0].check_names:
+            key = dg.AssetCheckKey(dg.AssetKey(["people", "persons"]), name)
+            (found,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+            assert found.status.value in ("SUCCEEDED", "FAILED")
+            assert found.event
+            assert found.event.dagster_event
+            assert found.event.dagster_event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION, name
 
 
 def test_the_provider_sees_who_expects_what_and_whether_it_holds(settings: Settings) -> None:
@@ -161,6 +174,15 @@ def test_validation_finds_what_would_keep_them_from_being_looked_at(
 ) -> None:
     settings = settings_of(tmp_path / "mesh", two_domains(shop=file))
     assert any(told in str(finding) for finding in validate(settings)), validate(settings)
+
+
+def test_a_look_that_fails_is_told_and_harms_nobody_else(tmp_path: Path) -> None:
+    domains = two_domains(people=grants("people.persons", TO_ADA), shop={**expects(KEYS), **DERIVES_NOTHING})
+    settings, said = settings_of(tmp_path / "mesh", domains), list[str]()
+    outcomes = refresh_in_process(settings, open_mesh(settings), say=said.append)
+    assert {outcome.state for outcome in outcomes} == {"published"}
+    (told,) = said
+    assert told.startswith("shop: what it expects of others could not be looked at")
 
 
 def test_one_that_cannot_be_read_any_more_harms_nobody_else(tmp_path: Path) -> None:

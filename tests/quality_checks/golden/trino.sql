@@ -7,7 +7,7 @@ SELECT COUNT(*) FROM "iceberg"."events"."part"
 -- row_count_equal_other_table
 SELECT COUNT(*) FROM "iceberg"."events"."part"
 
--- unexpected_rows_expectation
+-- unexpected_rows
 -- trino has no equal for *
 
 -- not_null__whole
