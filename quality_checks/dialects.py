@@ -218,10 +218,9 @@ def _call(to: _Translation, node: exp.Expr) -> exp.Expr:
         whole = name == "REGEXP_FULL_MATCH"
         pattern = exp.Literal.string(_regex(to, arguments[1].name, whole))
         return exp.RegexpLike(this=to.of(arguments[0]), expression=pattern)
-    if name == "MEDIAN" and to.engine == "postgres" and to.family(arguments[0]) in ("integer", "float"):
-        return _within_group(exp.PercentileCont, exp.Literal.number("0.5"), exp.cast(to.of(arguments[0]), "DOUBLE"))
     if name == "QUANTILE_DISC" and to.engine == "postgres" and isinstance(arguments[1], exp.Array):
-        return _within_group(exp.PercentileDisc, arguments[1].copy(), to.of(arguments[0]))
+        order = exp.Order(expressions=[exp.Ordered(this=to.of(arguments[0]), nulls_first=False)])
+        return exp.WithinGroup(this=exp.PercentileDisc(this=arguments[1].copy()), expression=order)
     if name == "ISFINITE" and to.engine == "postgres":
         return exp.Anonymous(this=name, expressions=[to.of(arguments[0])])
     if name == "EPOCH_US" and to.engine == "postgres":
@@ -235,11 +234,6 @@ def _regex(to: _Translation, re2: str, whole: bool) -> str:
     if found is None:
         raise to.refuse("this regular expression")
     return found
-
-
-def _within_group(function: type[exp.Expr], place: exp.Expr, value: exp.Expr) -> exp.Expr:
-    order = exp.Order(expressions=[exp.Ordered(this=value, nulls_first=False)])
-    return exp.WithinGroup(this=function(this=place), expression=order)
 
 
 def _aggregate(to: _Translation, node: exp.Expr) -> exp.Expr:
