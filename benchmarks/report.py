@@ -3,15 +3,26 @@
 import json
 import sys
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 Target = Mapping[str, float]
 
 
-def report(figures: Mapping[str, float], targets: Mapping[str, Target], *, as_json: bool) -> int:
-    """Print the result; returns 1 when a target was missed. A target is {"at_most": x} or {"at_least": x}."""
+def report(
+    figures: Mapping[str, float],
+    targets: Mapping[str, Target],
+    *,
+    as_json: bool,
+    said: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
+    """Print the result; returns 1 when a target was missed. A target is {"at_most": x} or {"at_least": x}.
+
+    `said` is what the JSON says besides.
+    """
     left = missed(figures, targets)
     if as_json:
-        sys.stdout.write(json.dumps({"figures": figures, "targets": targets, "missed": left}) + "\n")
+        sys.stdout.write(json.dumps({"figures": figures, "targets": targets, "missed": left, **said}) + "\n")
     else:
         write_words(figures, targets)
     return 1 if left else 0
