@@ -22,7 +22,7 @@ SECRET = "of-the-mesh"
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_client, "ANSWER_SECONDS_MAX", 1.0)
+    monkeypatch.setattr(s3_client, "ANSWER_SECONDS_MAX", 2.0)
     monkeypatch.setattr(s3_client, "ATTEMPTS_MAX", 2)
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
 
