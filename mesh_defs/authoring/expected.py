@@ -10,14 +10,15 @@ from decimal import Decimal
 from typing import Any, cast
 
 import dagster as dg
-from duckdb import DuckDBPyConnection
+import duckdb
+import pyarrow as pa
 
 from mesh_defs.authoring.metadata import SEVERITY, check_metadata, described
 from mesh_defs.authoring.partitions import unwarned
 from mesh_defs.authoring.step import asset_key
 from mesh_defs.documents.observed import expected_file, store_observation
 from mesh_defs.documents.snapshot import dump_expected
-from mesh_defs.errors import DeclarationError, Finding, StorageError, nearest
+from mesh_defs.errors import DeclarationError, EngineError, Finding, QueryRejectedError, StorageError, nearest
 from mesh_defs.model.access import service_of
 from mesh_defs.model.expected import Expected
 from mesh_defs.model.observation import Observation
@@ -58,7 +59,7 @@ def judge(expected: Expected, platform: Platform) -> tuple[list[Result], str]:
         asked = _Door(expected, platform)
         try:
             results = evaluate(
-                cast(DuckDBPyConnection, asked),
+                cast(duckdb.DuckDBPyConnection, asked),
                 expected.product,
                 expected.expectations,
                 tables={name: name for name in expected.tables},
@@ -79,33 +80,44 @@ class _Door:
     expected: Expected
     platform: Platform
     versions: dict[str, set[str]] = field(default_factory=dict)
-    _rows: Any = None
+    _answer: pa.Table | None = None
 
     def execute(self, query: str) -> "_Door":
         """Answer a SELECT through the door; DESCRIBE from the contract, as what it promises is what may be relied on."""
-        if query.startswith("DESCRIBE "):
-            self._rows = [(column.name, column.type) for column in self._columns(query)]
-            return self
-        asked = QueryRequest(sql=query, principal=service_of(self.expected.consumer), purpose=self.expected.purpose)
-        with run_query(asked, self.platform) as answer:
-            table = answer.table()
-            for pin in answer.pins:
-                self.versions.setdefault(pin.product, set()).add(pin.version)
-        # By place: aggregates that nobody named may share a name.
-        self._rows = list(zip(*(map(_plain, column.to_pylist()) for column in table.columns), strict=True))
+        self._answer = self._described() if query.startswith("DESCRIBE ") else self._asked(query)
         return self
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """The rows of the last answer."""
-        return cast(list[tuple[Any, ...]], self._rows)
+        """The rows of the last answer, by place: aggregates that nobody named may share a name."""
+        columns = self.to_arrow_table().columns
+        return list(zip(*(map(_plain, column.to_pylist()) for column in columns), strict=True))
 
-    def _columns(self, query: str) -> Any:
+    def to_arrow_table(self) -> pa.Table:
+        """The last answer whole, for what GX decides in memory."""
+        assert self._answer is not None, "nothing was asked"
+        return self._answer
+
+    def _described(self) -> pa.Table:
         products = self.platform.mesh.products
-        name = next((each for each in (self.expected.product, *self.expected.tables) if each in query), "")
-        if name not in products:
-            finding = Finding(where=self.expected.file, what=f"no product '{name}'", fix=nearest(name, products))
-            raise DeclarationError([finding])
-        return products[name].contract.columns
+        if self.expected.product not in products:
+            what, fix = f"no product '{self.expected.product}'", nearest(self.expected.product, products)
+            raise DeclarationError([Finding(where=self.expected.file, what=what, fix=fix)])
+        columns = products[self.expected.product].contract.columns
+        return pa.table({"name": [c.name for c in columns], "type": [c.type for c in columns]})
+
+    def _asked(self, query: str) -> pa.Table:
+        asked = QueryRequest(sql=query, principal=service_of(self.expected.consumer), purpose=self.expected.purpose)
+        try:
+            with run_query(asked, self.platform) as answer:
+                table = answer.table()
+        except (EngineError, QueryRejectedError) as error:
+            if error.retryable:
+                raise
+            # As DuckDB itself would say it: that one expectation has failed, the others are judged.
+            raise duckdb.InvalidInputException(error.code) from None
+        for pin in answer.pins:
+            self.versions.setdefault(pin.product, set()).add(pin.version)
+        return table
 
 
 def _plain(value: Any) -> Any:

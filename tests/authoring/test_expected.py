@@ -212,3 +212,26 @@ def test_they_run_when_the_product_is_new(settings: Settings) -> None:
     requested = [{result.key for result in each.results if result.true_subset.size} for each in (second, third)]
     assert dg.AssetCheckKey(dg.AssetKey(["people", "persons"]), "shop_expects__many") in requested[0]
     assert requested[1] == set()
+
+
+def test_what_gx_has_to_decide_is_read_through_the_door_too(tmp_path: Path) -> None:
+    looks_around = (
+        "{type: expect_column_values_to_match_regex, kwargs: {column: region, regex: '^(?=[a-z])north$'}, name: around}"
+    )
+    settings = settings_of(tmp_path / "mesh", two_domains(shop=expects(looks_around)))
+    refresh(settings, "people")
+    (expected,) = open_mesh(settings).expected_of("people.persons")
+    (result,), _ = judge(expected, open_platform(settings))
+    assert (result.engine, result.error, result.unexpected_count) == ("great_expectations", None, 5)
+
+
+def test_one_that_the_door_does_not_let_through_fails_alone(tmp_path: Path) -> None:
+    """A rule may compile to what the door cannot govern, or fail on the rows: never a pass, and nobody else's fault."""
+    query = "SELECT region::INTEGER AS x FROM {batch} WHERE x > 0"
+    odd = f"{{type: unexpected_rows_expectation, kwargs: {{unexpected_rows_query: '{query}'}}}}"
+    settings = settings_of(tmp_path / "mesh", two_domains(shop=expects(odd, KEYS)))
+    refresh(settings, "people")
+    (expected,) = open_mesh(settings).expected_of("people.persons")
+    (refused, sound), _ = judge(expected, open_platform(settings))
+    assert (refused.success, sound.success) == (False, True)
+    assert refused.error
