@@ -20,7 +20,10 @@ Figures = dict[str, dict[str, float]]
 
 
 def figures_of(connection: duckdb.DuckDBPyConnection, relation: str) -> Figures:
-    """Return figures by column as `TableState.figures` has them; "" is the table. Raises QualityError when unreadable."""
+    """Return figures by column: `null_share`, `distinct`, `mean` of numbers; "" is the table.
+
+    Raises QualityError when it cannot be read.
+    """
     source = Relation.parse(connection, relation)
     try:
         columns = [column for column in Columns(source.columns()).values() if column.family != "other"]

@@ -87,7 +87,7 @@ def about(
     rows: int | None,
     figures: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
-    """Return what a document's `meta` must hold for `evaluation_of`; `figures` as `TableState.figures` gives them."""
+    """Return what a document's `meta` must hold for `evaluation_of`; `figures` as `figures_of` gives them."""
     counted = number(figures.get("", {}).get("row_count"))
     evaluated = int(counted) if rows is None and counted is not None else rows
     kept = {column: _figures(told, evaluated) for column, told in figures.items() if column}

@@ -74,20 +74,6 @@ class TableState:
         """Return the number of rows in which a column is null or NaN."""
         return self.rows - self.columns[column].present
 
-    def figures(self) -> dict[str, dict[str, float]]:
-        """Return what drifts, by column: `null_share`, `mean` of numbers, `distinct` where sketched; "" is the table."""
-        return {"": {"row_count": float(self.rows)}} | {name: self._figures(name) for name in self.columns}
-
-    def _figures(self, name: str) -> dict[str, float]:
-        column, found = self.columns[name], {}
-        if self.rows:
-            found["null_share"] = self.nulls(name) / self.rows
-        if column.mean is not None:
-            found["mean"] = float(column.mean)
-        if column.sketch is not None:
-            found["distinct"] = column.sketch.estimate
-        return found
-
 
 def merge(one: TableState, other: TableState) -> TableState:
     """Return the state of both parts' rows; associative and commutative. QualityError when their columns differ."""

@@ -72,7 +72,16 @@ class ProductStep:
         audited, served = self._published(partition, given)
         self._tell_of_the_move(context, served)
         self._tell_of_rows_left_out(context, audited)
-        self._keep(context, audited, served)
+        candidate = audited.candidate
+        self._keep(
+            context,
+            audited.results,
+            version=candidate.id,
+            published=audited.published is not None,
+            partition=candidate.partition,
+            rows=candidate.rows,
+            figures=self._figures(audited, served),
+        )
         checks = self._check_results(context, audited.reported, audited.candidate.id)
         if audited.published is None:
             yield from checks
@@ -99,6 +108,8 @@ class ProductStep:
             what = f"partition '{context.partition_key}' of {self.contract.product} was not published"
             raise StorageError(what, fix="materialize it first")
         results = audit(self.connection, storage, parts, self.contract, partition)
+        key, rows = partition.key if partition else None, sum(part.rows for part in parts)
+        self._keep(context, results, version=version.id, published=True, partition=key, rows=rows)
         yield from self._check_results(context, results, version.id)
 
     def _published(self, partition: Partition | None, given: Mapping[str, Any]) -> tuple[Audited, Served]:
@@ -149,19 +160,9 @@ class ProductStep:
             context.log.warning(f"each partition passes, but all of them together do not: {', '.join(failed)}")
         return {"mesh/whole_checks": len(decided), "mesh/whole_failed": ", ".join(failed)}
 
-    def _keep(self, context: dg.AssetExecutionContext, audited: Audited, served: Served) -> None:
-        """What was found goes into the product's history, whether it was published or not."""
-        trouble = record_evaluation(
-            self.settings,
-            self.contract.product,
-            audited.results,
-            at=datetime.now(UTC),
-            version=audited.candidate.id,
-            published=audited.published is not None,
-            partition=audited.candidate.partition,
-            rows=audited.candidate.rows,
-            figures=self._figures(audited, served),
-        )
+    def _keep(self, context: dg.AssetExecutionContext, results: Sequence[Result], **told: Any) -> None:
+        """What was found goes into the product's history: of what was published, refused, or looked at again."""
+        trouble = record_evaluation(self.settings, self.contract.product, results, at=datetime.now(UTC), **told)
         if trouble:
             context.log.warning(trouble)
 

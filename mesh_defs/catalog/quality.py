@@ -50,7 +50,7 @@ def record_evaluation(
     """Keep what an audit found, of a version that was published or refused. Durable on return.
 
     Returns None, or why it could not be kept, for the log: what is published is published, with a history or without.
-    `rows` and `figures` (as `TableState.figures`) are of what was audited: with a `partition`, of that alone.
+    `rows` and `figures` (as `figures_of`) are of what was audited: with a `partition`, of that alone.
     """
     meta = about(version=version, partition=partition, published=published, rows=rows, figures=figures or {})
     document = suite_document(results, name=product, meta=meta, evaluated_at=at)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mesh_defs.catalog.describe import find_product
+from mesh_defs.catalog.quality import record_evaluation
 from mesh_defs.cli.main import FINDINGS, exit_code
 from mesh_defs.cli.render import age, print_json, print_table
 from mesh_defs.errors import MeshError
@@ -106,7 +107,26 @@ def release(product: str, id: str, principal: str | None, over_newer: bool, as_j
     if done.version is None:
         sys.stderr.write(f"{id} stays in quarantine: {done.told}\n")
         raise click.exceptions.Exit(FINDINGS)
+    _keep(done)
     _tell_dagster(done)
+
+
+def _keep(done: "Release") -> None:
+    """A release is audited as any publication is: its findings belong to the product's history."""
+    assert done.version is not None
+    partition = done.refused.partition
+    trouble = record_evaluation(
+        load_settings(),
+        done.product,
+        done.results,
+        at=_now(),
+        version=done.version.id,
+        published=True,
+        partition=partition,
+        rows=sum(part.rows for part in done.version.parts if part.partition == partition),
+    )
+    if trouble:
+        sys.stderr.write(f"{trouble}\n")
 
 
 def _tell_dagster(done: "Release") -> None:

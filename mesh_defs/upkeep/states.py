@@ -1,9 +1,9 @@
 """What a version keeps of each of its partitions, so that the whole can be judged and watched without reading it again.
 
 `stamp["states"]` says, by the candidate that a part was staged for, the state of that part's rows. A part never changes, so
-neither does its state; one that a race between two publications left out is absent, never wrong, and is computed when it is
-asked for. Only of partitioned products: the audit of any other has judged the whole. Costs one scan of the new partition,
-a tenth of its staging and auditing (`quality_checks.state_scan`).
+neither does its state; one that a race between two publications left out is absent, never wrong, and leaves the whole
+undecided. Only of partitioned products: the audit of any other has judged the whole. Costs one scan of the new partition, a
+tenth of its staging and auditing (`quality_checks.state_scan`).
 
 Absent on purpose: sketches, which take kilobytes and seconds; every value of a column that is confidential, restricted, or
 names a person or a device.
@@ -46,11 +46,6 @@ def kept_states(
     newest_first = sorted(staying, key=lambda part: part.partition or "", reverse=True)
     states |= {id: known[id] for part in newest_first if (id := staged_for(part)) in known}
     return {"states": _bounded(states)} if states else {}
-
-
-def state_of_version(connection: duckdb.DuckDBPyConnection, storage: Storage, version: Version) -> TableState:
-    """Return the state of all rows; costs a scan of each part whose state was not kept. QualityError when it has none."""
-    return merged(_kept(version, part) or _of_part(connection, storage, [part]) for part in version.parts)
 
 
 def verdicts_on_whole(version: Version, contract: Contract) -> list[Result] | None:

@@ -8,13 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 import mesh_defs.catalog.quality as kept
+from mesh_defs.catalog.loader import load_definitions
 from mesh_defs.catalog.quality import load_history, record_evaluation
 from mesh_defs.catalog.scorecard import quality_page, scorecard
+from mesh_defs.documents.workspace import read_workspace
 from mesh_defs.errors import NotFoundError
 from mesh_defs.query.mesh import open_mesh
+from mesh_defs.refresh.instance import open_instance
 from mesh_defs.settings import Settings, load_settings
 from quality_checks import Expectation, Result
 from tests.meshes import DAY, HITS, NOT_EMPTY, contract, refresh, settings_of, sql, two_domains
@@ -295,3 +299,15 @@ def test_a_failed_warning_is_no_failure_of_the_product(published: Settings) -> N
     record(published, 0, a_result(success=False), at=datetime.now(UTC), version=version)
     assert row_of(published)["verdict"] == "failed"
     assert row_of(published)["passed"] == 1  # it is fresh
+
+
+def test_checks_that_run_again_without_the_product_are_an_evaluation_too(published: Settings) -> None:
+    before = load_history(published, NAME).evaluations
+    people = load_definitions(next(each for each in read_workspace(published.root) if each.name == "people"))
+    checks = dg.AssetSelection.checks_for_assets(dg.AssetKey(["people", "persons"]))
+    job = dg.Definitions.merge(people, dg.Definitions(jobs=[dg.define_asset_job("again", selection=checks)]))
+    with open_instance(published) as instance:
+        assert job.resolve_job_def("again").execute_in_process(instance=instance).success
+    *earlier, newest = load_history(published, NAME).evaluations
+    assert len(earlier) == len(before)
+    assert (newest.version, newest.published, newest.rows) == (before[-1].version, True, 10)

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from mesh_defs.catalog.quality import load_history
 from mesh_defs.settings import Settings
 from tests.cli.test_commands import mesh
 from tests.held import NAME, OWNER, batch, batch_template, left_out, noted, refused, rows_template, seen  # noqa: F401
@@ -86,5 +87,7 @@ def test_a_mended_contract_releases_the_batch(batch: Settings) -> None:  # noqa:
         again = run(batch, "release", NAME, held.id)
         assert (again.returncode, "was released before, as version" in again.stderr) == (1, True)
         assert seen(batch) == (11, 1)
+        newest = load_history(batch, NAME).evaluations[-1]
+        assert (newest.published, newest.rows) == (True, 11), "a release is an evaluation like any other"
     finally:
         file.write_text(before)

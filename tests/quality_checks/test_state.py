@@ -313,18 +313,6 @@ def test_what_no_engine_writes_alike_is_not_sketched(connection):
         state_of(connection, "missing")
 
 
-def test_figures_are_what_drifts(connection):
-    connection.execute(
-        "CREATE OR REPLACE TABLE t AS SELECT * FROM (VALUES (1, 'a'), (3, NULL), (NULL, 'a'), (5, 'b')) t(n, name)"
-    )
-    assert state_of(connection, "t", distinct=["name"]).figures() == {
-        "": {"row_count": 4.0},
-        "n": {"null_share": 0.25, "mean": 3.0},
-        "name": {"null_share": 0.25, "distinct": 2.0},
-    }
-    assert state_of(connection, "(SELECT * FROM t LIMIT 0)").figures() == {"": {"row_count": 0.0}, "n": {}, "name": {}}
-
-
 def test_columns_may_be_called_anything(connection):
     connection.execute('CREATE OR REPLACE TABLE t AS SELECT 1 AS """", 2 AS "h", 3 AS "v", 4 AS "select"')
     state = state_of(connection, "t", distinct=['"', "h", "v", "select"])

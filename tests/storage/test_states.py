@@ -9,7 +9,7 @@ from mesh_defs.model.contract import Column, Contract
 from mesh_defs.model.version import Version
 from mesh_defs.storage.base import Storage
 from mesh_defs.upkeep import states
-from mesh_defs.upkeep.states import kept_states, state_of_version, verdicts_on_whole
+from mesh_defs.upkeep.states import kept_states, verdicts_on_whole
 from quality_checks import Expectation, QualityError, evaluate
 from tests.factories import a_contract
 
@@ -75,15 +75,11 @@ def test_a_partition_that_is_made_again_replaces_its_state(publish):
     assert len(version.stamp["states"]) == 2
 
 
-def test_a_state_that_was_not_kept_leaves_the_whole_undecided_and_is_computed_on_demand(
-    storage: Storage, connection, publish
-):
+def test_a_state_that_was_not_kept_leaves_the_whole_undecided(storage: Storage, connection, publish):
     candidate = storage.stage(connection, "SELECT 1::BIGINT AS id, 2::BIGINT AS pay", partition="a")
     storage.publish(candidate, stamp={})
     version = publish("b", 10, 20)
     assert verdicts_on_whole(version, CONTRACT) is None
-    state = state_of_version(connection, storage, version)
-    assert (state.rows, state.columns["id"].low, state.columns["id"].high) == (11, 1, 19)
 
 
 def test_states_of_other_rows_than_a_part_has_are_not_believed(publish):
