@@ -135,10 +135,14 @@ def _unmet(expected: Expected, contracts: Mapping[str, Contract], grants: list[G
         yield Finding(where=expected.file, what=f"{service.name} may not look: {reasons}", fix=decision.fix)
     types = {column.name: column.type for column in contracts[expected.product].columns}
     for expectation in expected.expectations:
+        where = f"{expected.file}: {expectation.name}"
         for problem in problems(expectation, types):
             what, _, fix = problem.partition(" — ")
-            fix = fix or "mend the rule, or leave it out"
-            yield Finding(where=f"{expected.file}: {expectation.name}", what=what, fix=fix)
+            yield Finding(where=where, what=what, fix=fix or "mend the rule, or leave it out")
+        other, column = (str(expectation.kwargs.get(key, "")) for key in ("other_table_name", "other_column"))
+        if column and other in contracts and column not in contracts[other].column_names:
+            fix = nearest(column, contracts[other].column_names)
+            yield Finding(where=where, what=f"{other} has no column '{column}'", fix=fix)
 
 
 def _ungranted(contract: Contract, made: Declared, grants: list[Grant], root: Path) -> Iterator[Finding]:

@@ -166,6 +166,12 @@ DERIVES_NOTHING = {
         (expects(KEYS, product="persons"), "is not a product's name"),
         (expects(KEYS, purpose="fun"), "'fun' is no purpose of mesh.yaml"),
         (expects(KNOWN), "no domain offers shop.places"),
+        (
+            expects(
+                KNOWN.replace("shop.places", "shop.regions").replace("other_column: region", "other_column: regio")
+            ),
+            "shop.regions has no column 'regio' — did you mean 'region'?",
+        ),
         (expects(), "expectations"),
     ],
 )
