@@ -16,7 +16,7 @@ from mesh_defs.documents.standards import read_domain, read_standards
 from mesh_defs.errors import DeclarationError, Finding, nearest
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.expected import Expected
-from mesh_defs.model.mesh import DataProduct, Domain
+from mesh_defs.model.mesh import DataProduct, Domain, Standards
 
 Made = ProductFunction | SqlProduct
 Declared = Made | ExternalProduct
@@ -72,7 +72,7 @@ def read_folder(folder: Path, *, root: Path) -> DomainFolder:
             made[contract.product] = ExternalProduct(
                 name=contract.product.partition(".")[2], file=str(root / contract.file)
             )
-    expects = tuple(_expects(folder, domain, root, findings))
+    expects = tuple(_expects(folder, domain, standards, root, findings))
     if not findings:
         findings += _unmatched(domain, contracts, made, root)
         findings += _inner_problems(domain, contracts, made, root)
@@ -109,11 +109,13 @@ def _products(folder: Path, root: Path, findings: list[Finding]) -> Iterator[Mad
         )
 
 
-def _expects(folder: Path, domain: Domain, root: Path, findings: list[Finding]) -> Iterator[Expected]:
+def _expects(
+    folder: Path, domain: Domain, standards: Standards, root: Path, findings: list[Finding]
+) -> Iterator[Expected]:
     files: dict[str, str] = {}
     for file in sorted((folder / "expects").glob("*.expects.yaml")):
         try:
-            expected = read_expects(file, read_standards(root), consumer=domain.name, root=root)
+            expected = read_expects(file, standards, consumer=domain.name, root=root)
         except DeclarationError as error:
             findings += error.findings
             continue
