@@ -126,16 +126,16 @@ def _stopping_rows(connection: duckdb.DuckDBPyConnection, rows: str, stop: Stop)
 
 
 def _stop_in_audit(stop: Stop) -> None:
-    from mesh_defs.authoring import publish
+    from mesh_defs.upkeep import audit
 
-    evaluate = publish.evaluate  # type: ignore[attr-defined]
+    evaluate = audit.evaluate  # type: ignore[attr-defined]
 
-    def stopping(connection: Any, relation: str, expectations: Any) -> Any:
-        evaluate(connection, relation, expectations[: stop.number % (len(expectations) + 1)])
+    def stopping(connection: Any, relation: str, expectations: Any, **options: Any) -> Any:
+        evaluate(connection, relation, expectations[: stop.number % (len(expectations) + 1)], **options)
         _end(stop)
-        return evaluate(connection, relation, expectations)
+        return evaluate(connection, relation, expectations, **options)
 
-    publish.evaluate = stopping  # type: ignore[attr-defined]
+    audit.evaluate = stopping  # type: ignore[attr-defined]
 
 
 def _stopping_publish(publish: Callable[..., Any], stop: Stop) -> Callable[..., Any]:

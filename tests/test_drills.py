@@ -20,7 +20,14 @@ from mesh_defs.storage.local import LocalStorage
 from tests.storage.places import folder_place
 
 SHORT = (
-    *("worker-flip/parquet", "worker-write/parquet", "stale-lock/parquet", "clock/duckdb", "pointer/parquet"),
+    *(
+        "worker-audit/parquet",
+        "worker-flip/parquet",
+        "worker-write/parquet",
+        "stale-lock/parquet",
+        "clock/duckdb",
+        "pointer/parquet",
+    ),
     *("pointer/postgres", "crash/postgres", "full-disk/duckdb", "s3-503/s3"),
 )
 
