@@ -6,6 +6,8 @@ MESH_ENV                which of a contract's servers is meant  default: local
 MESH_PRINCIPAL          who asks, when a command does not say   default: nobody
 MESH_PURPOSE            what for, when a command does not say   default: none
 MESH_SECRETS            folder of the domains' secrets          default: <home>/secrets
+MESH_LEDGER             SQLAlchemy URL of the ledger            default: sqlite:///<home>/ledger.sqlite
+MESH_LEDGER_HEAD        file of the ledger's signed head        default: <home>/ledger.head
 MESH_DAGSTER_URL        Dagster's webserver                     default: http://127.0.0.1:3000
 MESH_LOCATION           set in a process that serves one code location: no secrets are read from files there
 MESH_<DOMAIN>_STORAGE   a domain's storage root                 default: <home>/<domain.yaml's storage>
@@ -13,10 +15,12 @@ MESH_<DOMAIN>_WAREHOUSE a domain's private DuckDB file          default: in memo
 MESH_<DOMAIN>_POSTGRES  a domain's Postgres, as it writes there default: none      postgresql://user:password@host/db
 MESH_<DOMAIN>_S3        a domain's S3, as it writes there       default: AWS's own https://key:secret@host?region=…
 MESH_<DOMAIN>_…_READ    the same, as others read there          default: the one above
+MESH_TOKENS_<KIND>      key of one kind of joinable tokens      default: none      64 hex digits
 DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
 
 A relative path is meant from the root, wherever a command runs; an empty value counts as none. The variables of one
-domain may stand in <secrets>/<domain>.env instead, as NAME=value lines; the environment goes before the file.
+domain may stand in <secrets>/<domain>.env instead, as NAME=value lines, and keys in <secrets>/tokens.env; the environment
+goes before the file.
 """
 
 import os
@@ -63,6 +67,10 @@ class Settings:
         name = f"MESH_{domain.upper()}_{store}"
         return (None if write else self.overrides.get(f"{name}_READ")) or self.overrides.get(name)
 
+    def token_key(self, kind: str) -> str | None:
+        """Return the key that tokens of this kind are made with, as it was written; None when this process has none."""
+        return self.overrides.get(token_variable(kind))
+
     @property
     def snapshot_file(self) -> Path:
         """The compiled catalog that the door binds against."""
@@ -75,8 +83,25 @@ class Settings:
 
     @property
     def ledger_url(self) -> str:
-        """SQLAlchemy URL of the ledger."""
-        return f"sqlite:///{quote(str(self.home / 'ledger.sqlite'))}"
+        """SQLAlchemy URL of the ledger. It may carry a password: it is never printed."""
+        given = self.overrides.get("MESH_LEDGER")
+        if given is None:
+            return f"sqlite:///{quote(str(self.home / 'ledger.sqlite'))}"
+        scheme, found, path = given.partition(":///")
+        if found and scheme.partition("+")[0] == "sqlite" and path and not path.startswith((":memory:", "/", "~")):
+            return f"{scheme}:///{quote(str(self.root))}/{path}"
+        return given
+
+    @property
+    def ledger_head(self) -> Path:
+        """The file that says, signed, which entry of the ledger is the newest."""
+        given = self.overrides.get("MESH_LEDGER_HEAD")
+        return _path(self.root, given) if given else self.home / "ledger.head"
+
+    @property
+    def is_location(self) -> bool:
+        """Tell whether this process serves one code location: it is lent secrets, and makes none."""
+        return "MESH_LOCATION" in self.overrides
 
 
 def storage_variable(domain: str) -> str:
@@ -87,6 +112,11 @@ def storage_variable(domain: str) -> str:
 def warehouse_variable(domain: str) -> str:
     """Name of the environment variable that gives a domain a private DuckDB file to work in."""
     return f"MESH_{domain.upper()}_WAREHOUSE"
+
+
+def token_variable(kind: str) -> str:
+    """Name of the environment variable that holds the key of one kind of joinable tokens."""
+    return f"MESH_TOKENS_{kind.upper()}"
 
 
 def load_settings(environ: Mapping[str, str] | None = None, *, start: Path | None = None) -> Settings:

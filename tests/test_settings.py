@@ -61,6 +61,36 @@ def test_a_relative_path_is_meant_from_the_root_wherever_one_stands(
         assert settings.dagster_home == root / "d"
 
 
+def test_the_ledger_lies_at_home_unless_told_otherwise(root: Path) -> None:
+    settings = load_settings({}, start=root)
+    assert settings.ledger_url == f"sqlite:///{root}/.mesh/ledger.sqlite"
+    assert settings.ledger_head == root / ".mesh" / "ledger.head"
+    given = {"MESH_LEDGER": "postgresql://mesh:hush@records/ledger", "MESH_LEDGER_HEAD": "../heads/ledger"}
+    told = load_settings(given, start=root)
+    assert told.ledger_url == "postgresql://mesh:hush@records/ledger"
+    assert told.ledger_head == root.parent / "heads" / "ledger"
+    assert "hush" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("sqlite:///state/x.sqlite", "sqlite:///{root}/state/x.sqlite"),
+        ("sqlite:////srv/x.sqlite", "sqlite:////srv/x.sqlite"),
+        ("sqlite+pysqlite:///x", "sqlite+pysqlite:///{root}/x"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite://", "sqlite://"),
+    ],
+)
+def test_a_ledgers_relative_path_is_meant_from_the_root_too(root: Path, given: str, meant: str) -> None:
+    assert load_settings({"MESH_LEDGER": given}, start=root).ledger_url == meant.format(root=root)
+
+
+def test_a_code_locations_process_is_known(root: Path) -> None:
+    assert not load_settings({}, start=root).is_location
+    assert load_settings({"MESH_LOCATION": "events"}, start=root).is_location
+
+
 def test_a_tilde_is_the_home_of_the_user_and_an_unknown_user_no_crash(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
