@@ -1,17 +1,15 @@
-"""What a SELECT may be made of: reviewed kinds of nodes, words and table functions. Which products it may read is not
-judged here.
-
-Functions are still judged by a list of the refused ones; the gate's own issue turns it into a reviewed positive list.
+"""What a SELECT may be made of: reviewed kinds of nodes, functions and words. Which products it may read is not judged
+here. The functions are listed in `functions.toml`; what is not listed, here or there, is refused.
 """
 
 import re
 
 from sqlglot import exp
 
-from mesh_defs.errors import QueryRejectedError
+from mesh_defs.errors import QueryRejectedError, nearest
+from mesh_defs.sql.functions import REVIEWED, TABLE, refusal
+from mesh_defs.sql.named import misnamed
 from mesh_defs.sql.place import place, snippet
-
-TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 
 _QUERIES = frozenset(
     {exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values, exp.Tuple, exp.With, exp.CTE}
@@ -59,37 +57,8 @@ _MUST_HOLD: dict[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
 }
 _NODES = _QUERIES | _RELATIONS | _CLAUSES | _NAMES | _VALUES | _OPERATORS | _FUNCTIONS
 
-_REFUSED_FUNCTIONS = (
-    # run SQL that is a value, or show a plan with physical names
-    frozenset({"query", "query_table", "json_execute_serialized_sql", "json_serialize_sql", "json_serialize_plan"})
-    | {"json_deserialize_sql"}
-    # tell about the process, the session, the engine or its catalog
-    | {"getenv", "getvariable", "current_setting", "current_query", "current_query_id", "current_connection_id"}
-    | {"current_transaction_id", "txid_current", "version", "user", "current_user", "session_user", "current_role"}
-    | {
-        "alias",
-        "current_database",
-        "current_catalog",
-        "current_schema",
-        "current_schemas",
-        "in_search_path",
-        "which_secret",
-    }
-    | {"col_description", "obj_description", "shobj_description", "format_type", "map_to_pg_oid", "get_block_size"}
-    # tell about stored values that the asker may not see
-    | {"stats", "vector_type", "create_sort_key", "remap_struct", "cast_to_type", "replace_type"}
-    # change or wait for something
-    | {"nextval", "currval", "lastval", "setseed", "set_config", "write_log", "parse_duckdb_log_message"}
-    | {"sleep_ms", "add_parquet_key"}
-    # put a value into an error's text
-    | {"error"}
-)
-# Files and other systems; then the engine and its catalog.
-_REFUSED_PREFIXES = (
-    *("read_", "parquet_", "arrow_", "pandas_", "python_", "sniff_", "glob", "http_", "st_read", "scan_", "load_"),
-    *("copy_", "postgres_", "mysql_", "sqlite_", "iceberg_", "delta_"),
-    *("duckdb_", "pragma_", "pg_", "has_", "inet_", "icu_", "__"),
-)
+# Names that the engine, finding no such column, takes for a question about itself; also in quotes.
+_ENGINE_VALUES = frozenset({"current_catalog", "current_role", "current_schema", "current_user", "session_user"})
 
 # All that reaches the governed text without quotes is a word or a number: no name can end the text it stands in.
 _WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]*")
@@ -104,10 +73,15 @@ def refuse_unreviewed(tree: exp.Expr) -> None:
             raise QueryRejectedError(what, where=place(node), fix="ask with a plain SELECT over products")
         if isinstance(node, exp.Anonymous):
             _refuse_function(node)
+        elif isinstance(node, exp.Column):
+            _refuse_engine_value(node)
         elif isinstance(node, exp.DataType):
             _refuse_type(node)
         elif isinstance(node, exp.Pivot):
             _refuse_open_pivot(node)
+        elif isinstance(node, exp.TableSample) and node.args.get("seed") and node.text("method").upper() == "RESERVOIR":
+            what = "a RESERVOIR sample that is REPEATABLE would tell of stored blocks"
+            raise QueryRejectedError(what, where=place(node), fix="leave the seed out, or write BERNOULLI (10%)")
         elif isinstance(node, exp.Interval) and node.args.get("unit") is None and _NUMBER.fullmatch(node.name):
             raise QueryRejectedError("an interval has no unit", where=place(node), fix="write INTERVAL 1 DAY")
         elif isinstance(node, exp.Select) and not node.expressions:
@@ -124,20 +98,33 @@ def _refuse_function(function: exp.Anonymous) -> None:
         what = f"'{snippet(function.name)}' is not the name of a function"
         raise QueryRejectedError(what, where=place(function), fix="write the function's plain name, without quotes")
     relation = isinstance(function.parent, exp.Table | exp.Lateral) and function.arg_key == "this"
-    if relation and name not in TABLE_FUNCTIONS:
+    if relation and name not in TABLE:
         what = f"{snippet(name)}(…) is not a product"
-        raise QueryRejectedError(
-            what, where=place(function), fix=f"read products, or {', '.join(sorted(TABLE_FUNCTIONS))}"
-        )
-    if name in _REFUSED_FUNCTIONS or name.startswith(_REFUSED_PREFIXES):
-        what = f"the function {snippet(name)} reaches outside the query"
-        raise QueryRejectedError(what, where=place(function), fix="leave it out")
+        raise QueryRejectedError(what, where=place(function), fix=f"read products, or {', '.join(sorted(TABLE))}")
+    if not relation and name not in REVIEWED:
+        raise _unreviewed(name, place(function))
+    if wrong := misnamed(function):
+        raise QueryRejectedError(wrong[0], where=place(function), fix=wrong[1])
+
+
+def _unreviewed(name: str, where: str) -> QueryRejectedError:
+    if why := refusal(name):
+        return QueryRejectedError(f"the function {snippet(name)} is refused: {why}", where=where, fix="leave it out")
+    what = f"there is no reviewed function '{snippet(name)}'"
+    return QueryRejectedError(what, where=where, fix=nearest(name, REVIEWED))
+
+
+def _refuse_engine_value(column: exp.Column) -> None:
+    if column.name.lower() in _ENGINE_VALUES and len(column.parts) == 1:
+        what = f"{column.name} may be a question about the engine"
+        raise QueryRejectedError(what, where=place(column), fix=f"if it is a column, write product.{column.name}")
 
 
 def _refuse_type(declared: exp.DataType) -> None:
     if declared.this is exp.DType.USERDEFINED:
         what = f"'{snippet(declared.sql('duckdb'))}' is not a type that DuckDB knows"
-        raise QueryRejectedError(what, where=place(declared), fix="write one such as VARCHAR, BIGINT or DECIMAL(12, 2)")
+        where = place(declared) or (place(declared.parent) if declared.parent else "")
+        raise QueryRejectedError(what, where=where, fix="write one such as VARCHAR, BIGINT or DECIMAL(12, 2)")
 
 
 def _refuse_open_pivot(pivot: exp.Pivot) -> None:
@@ -146,7 +133,7 @@ def _refuse_open_pivot(pivot: exp.Pivot) -> None:
     listed = all(isinstance(one, exp.In) and one.expressions and not one.args.get("query") for one in ranges)
     if not pivot.args.get("unpivot") and not (ranges and listed):
         raise QueryRejectedError(
-            "this PIVOT does not list its values", where=place(pivot), fix="list them: ON region IN ('EU', 'US')"
+            "this PIVOT does not list its values", where=place(pivot), fix="list them: ON column IN ('a', 'b')"
         )
 
 

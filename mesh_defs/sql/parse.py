@@ -32,9 +32,10 @@ def parse_select(sql: str) -> SelectStatement:
     back, and never raises RecursionError. Pure; about 1 ms for three joined products.
     """
     tree = read(sql)
+    parameters = _parameters(tree)
     refuse_unreviewed(tree)
     products = tuple(dict.fromkeys(product for product, _ in product_tables(tree)))
-    return SelectStatement(tree=tree, products=products, parameters=_parameters(tree))
+    return SelectStatement(tree=tree, products=products, parameters=parameters)
 
 
 def parse_product(sql: str) -> SelectStatement:

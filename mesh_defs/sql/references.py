@@ -90,6 +90,11 @@ def _product(table: exp.Table, seen: frozenset[str]) -> str | None:
     if not isinstance(table.this, exp.Identifier):
         _refuse_schema(table)
         return None
+    if table.args.get("ordinality"):
+        what = f"'{snippet(table.name)}' has no order to number"
+        raise QueryRejectedError(
+            what, where=place(table), fix="leave WITH ORDINALITY out, or use row_number() OVER (…)"
+        )
     if table.args.get("catalog"):
         what = f"'{snippet('.'.join(part.name for part in table.parts))}' has three parts or more"
         raise QueryRejectedError(what, where=place(table), fix="name a product with two: domain.product")

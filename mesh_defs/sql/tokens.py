@@ -4,6 +4,7 @@ sqlglot reads for many dialects: `list(x)` becomes ARRAY_AGG, `string_agg` LISTA
 from a to b, which is another question. Here calls, keys and strings are kept as they were written.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 
@@ -17,6 +18,8 @@ from mesh_defs.errors import QueryRejectedError
 from mesh_defs.sql.place import place_of_character, place_of_token, snippet
 
 DIALECT = DuckDB(version="1.5.5")
+# It would log the asker's text, whose literals may be personal data.
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 # Hides a function's name from sqlglot until `uniform` removes it. No asker can write it: a refused character.
 MARK = "\x01"
 
@@ -34,8 +37,28 @@ _STARTS = frozenset(
         TokenType.L_PAREN,
     }
 )
+# What people want who begin otherwise, and how they get it.
+_INSTEAD = {
+    **dict.fromkeys(
+        ("SHOW", "CALL", "PRAGMA"), "`mesh products` lists what there is; the engine's catalog is nobody's"
+    ),
+    **dict.fromkeys(
+        ("INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE"),
+        "the door only reads: publish a product",
+    ),
+    **dict.fromkeys(("COPY", "EXPORT"), "ask with one SELECT; `mesh query --out FILE` keeps the answer"),
+    **dict.fromkeys(
+        ("ATTACH", "DETACH", "USE", "INSTALL", "LOAD", "IMPORT"), "name a product, domain.product, wherever it lies"
+    ),
+    **dict.fromkeys(
+        ("BEGIN", "START", "COMMIT", "ROLLBACK", "ABORT"), "ask with one SELECT: it sees all its products at one time"
+    ),
+    **dict.fromkeys(("PREPARE", "EXECUTE", "DEALLOCATE"), "ask with one SELECT, and write $name for a parameter"),
+}
 # NUL ends the text for the engine but not for us; half a surrogate pair cannot be sent at all.
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_QUOTES = re.compile(r"""'|"|/\*|\$""")
+_QUOTES_TRIED = 16
 # Functions that sqlglot reads by a grammar of its own, though DuckDB calls them like any other.
 _MARKED = frozenset(DuckDBParser.FUNCTION_PARSERS) - frozenset(
     {"CAST", "TRY_CAST", "EXTRACT", "TRIM", "SUBSTRING", "POSITION"}
@@ -57,6 +80,13 @@ _ESCAPES = re.compile(r"(?:[^\\]|\\[nrt\\'])*", re.DOTALL)
 
 def tokenize(sql: str) -> list[Token]:
     """Return the tokens of exactly one statement that begins like a SELECT; raises QueryRejectedError otherwise."""
+    tokens = scan(sql)
+    _refuse_others(tokens)
+    return tokens
+
+
+def scan(sql: str) -> list[Token]:
+    """Return the tokens of any text, one or more, without the semicolons at its end."""
     if unsendable := _UNSENDABLE.search(sql):
         where = place_of_character(sql, unsendable.start())
         raise QueryRejectedError("the SQL holds a control character", where=where, fix="remove it")
@@ -64,10 +94,11 @@ def tokenize(sql: str) -> list[Token]:
         tokens = DIALECT.tokenize(sql)
     except TokenError:
         what = "the SQL ends inside a quotation or a comment, or holds a character that SQL does not know"
-        raise QueryRejectedError(what, fix="""close every ', " and /*""") from None
+        raise QueryRejectedError(what, where=_unclosed(sql), fix="""close every ', " and /*""") from None
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
-    _refuse_others(tokens)
+    if not tokens:
+        raise QueryRejectedError("there is no SQL to run", fix="write one SELECT")
     return tokens
 
 
@@ -82,14 +113,22 @@ def prepared(tokens: list[Token], sql: str) -> list[Token]:
     return list(_with_brackets(tokens))
 
 
+def _unclosed(sql: str) -> str:
+    """Where the last quotation or comment begins that nothing ends: all before it can be read. A few tries."""
+    for quote in [found.start() for found in _QUOTES.finditer(sql)][: -_QUOTES_TRIED - 1 : -1]:
+        try:
+            DIALECT.tokenize(sql[:quote])
+        except TokenError:
+            continue
+        return place_of_character(sql, quote)
+    return ""
+
+
 def _refuse_others(tokens: list[Token]) -> None:
-    if not tokens:
-        raise QueryRejectedError("there is no SQL to run", fix="write one SELECT")
     if tokens[0].token_type not in _STARTS:
         what = f"'{snippet(tokens[0].text)}' does not begin a SELECT"
-        raise QueryRejectedError(
-            what, where=place_of_token(tokens[0]), fix="ask with one SELECT; nothing else passes the door"
-        )
+        fix = _INSTEAD.get(tokens[0].text.upper(), "ask with one SELECT; nothing else passes the door")
+        raise QueryRejectedError(what, where=place_of_token(tokens[0]), fix=fix)
     for token in tokens:
         if token.token_type is TokenType.SEMICOLON:
             what = "the SQL holds more than one statement"

@@ -25,6 +25,7 @@ from mesh_defs.sql.scopes import Relation, Scope, With, Withs
 
 _STRUCT_MAKERS = frozenset({"row", "struct_concat", "struct_insert", "struct_pack", "struct_update"})
 _BRACKETED = (exp.Table, exp.Subquery)
+_JSON_PARTS = ("key", "value", "type", "atom", "id", "parent", "fullkey", "path")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,13 +163,15 @@ class Walk:
         return _relation(item, self.query(query, scope.withs, scope))
 
     def _call(self, call: exp.Expr, item: exp.Expr, scope: Scope) -> Relation:
-        """unnest, range, generate_series: their arguments make the values, and how many rows there are."""
+        """unnest, range, json_each …: their arguments make the values, and how many rows there are."""
         name = call.this if isinstance(call, exp.Anonymous) else "unnest"
         made = [transformed(self.value(argument, scope)) for argument in call.expressions]
         self.indirect |= NOTHING.union(*made)
         if name != "unnest":
             made = [transformed(*made)]
         outputs = [Output(name if len(made) == 1 else None, sources) for sources in made]
+        if name in ("json_each", "json_tree"):
+            outputs = [Output(part, made[0]) for part in _JSON_PARTS]
         if item.args.get("ordinality") or call.args.get("offset"):
             outputs.append(Output("ordinality", NOTHING))
         return _relation(item, outputs, name)

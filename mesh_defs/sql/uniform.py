@@ -79,10 +79,9 @@ def _dot(node: exp.Expr) -> None:
     method = node.args["expression"]
     if isinstance(method, exp.Anonymous):
         parts = _names(node.this)
-        _replace(
-            node,
-            exp.Anonymous(this=method.this, expressions=[column(parts) if parts else node.this, *method.expressions]),
-        )
+        function = call(method.this, column(parts) if parts else node.this, *method.expressions)
+        function.meta.update(method.meta)
+        _replace(node, function)
 
 
 def _names(node: exp.Expr) -> list[exp.Expr]:
@@ -178,6 +177,13 @@ def _summarize(node: exp.Expr) -> None:
         node.set("this", exp.Select(expressions=[exp.Star()], from_=exp.From(this=node.this)))
 
 
+def _sample(node: exp.Expr) -> None:
+    """SYSTEM, which a percentage is without a method, takes blocks as they are stored: how many rows of a block are seen
+    would tell how many are hidden. BERNOULLI takes rows."""
+    if node.text("method").upper() == "SYSTEM":
+        node.set("method", exp.Var(this="BERNOULLI"))
+
+
 def _pivot(node: exp.Expr) -> None:
     node.set("columns", None)  # what sqlglot thinks the columns will be
 
@@ -201,6 +207,7 @@ _CHANGES: dict[type[exp.Expr], Callable[[Any], None]] = {
     exp.Neg: _prefix,
     exp.BitwiseNot: _prefix,
     exp.WindowSpec: _window_spec,
+    exp.TableSample: _sample,
     exp.Pivot: _pivot,
 }
 

@@ -37,7 +37,7 @@ def test_refuses_and_says_how_to_mend_it(sql: str) -> None:
     [
         (
             "DROP TABLE a.b",
-            "line 1, column 1: 'DROP' does not begin a SELECT — ask with one SELECT; nothing else passes the door",
+            "line 1, column 1: 'DROP' does not begin a SELECT — the door only reads: publish a product",
         ),
         ("SELECT 1;\nSELECT 2", "line 1, column 9: the SQL holds more than one statement — send one SELECT at a time"),
         (
@@ -53,11 +53,47 @@ def test_refuses_and_says_how_to_mend_it(sql: str) -> None:
             "'a/b.parquet' is a file or an address — read products: domain.product",
         ),
         ("FROM a.b.c", "line 1, column 10: 'a.b.c' has three parts or more — name a product with two: domain.product"),
-        ("SELECT getenv('X')", "line 1, column 8: the function getenv reaches outside the query — leave it out"),
-        ("FROM read_csv('x')", "read_csv(…) is not a product — read products, or generate_series, range, unnest"),
+        (
+            "SELECT getenv('X')",
+            "line 1, column 8: the function getenv is refused: it reads outside the query — leave it out",
+        ),
+        (
+            "SELECT a,\n  sumn(b) FROM x.y",
+            "line 2, column 3: there is no reviewed function 'sumn' — did you mean 'sum'?",
+        ),
+        (
+            "SELECT\n list_aggregate(a, 'error') FROM x.y",
+            "line 2, column 2: list_aggregate(…) names no reviewed aggregate — write one out: list_aggregate(values, 'sum')",
+        ),
+        (
+            'SELECT from_json(a, \'{"b": "mood"}\') FROM x.y',
+            "from_json(…) names a type that DuckDB does not know — write from_json(value, '[\"INTEGER\"]')",
+        ),
+        (
+            "SELECT * FROM sales.orders\u200b",
+            "line 1, column 21: 'sales.orders\\u200b' is not a product's name — name it domain.product: letters, digits and _",
+        ),
+        (
+            "FROM x.y WITH ORDINALITY",
+            "'y' has no order to number — leave WITH ORDINALITY out, or use row_number() OVER (…)",
+        ),
+        (
+            "SELECT 1,\n  'it",
+            "line 2, column 3: the SQL ends inside a quotation or a comment",
+        ),
+        (
+            "SELECT current_schema",
+            "current_schema may be a question about the engine — if it is a column, write product.current_schema",
+        ),
+        (
+            "FROM read_csv('x')",
+            "read_csv(…) is not a product — read products, or generate_series, json_each, json_tree, range, unnest",
+        ),
         ("SELECT a ~ b || c FROM x.y", "DuckDB groups these operators otherwise than it looks — put brackets"),
-        ("PIVOT a.b ON c USING sum(d)", "this PIVOT does not list its values — list them: ON region IN ('EU', 'US')"),
+        ("PIVOT a.b ON c USING sum(d)", "this PIVOT does not list its values — list them: ON column IN ('a', 'b')"),
         ("SELECT (1", "the SQL cannot be read near '1' — expecting ) there"),
+        ("SELECT main.secrets(1)", "line 1, column 13: there is no reviewed function 'secrets'"),
+        ("SELECT $1", "the parameter $1 has no name — write $name for a parameter"),
         ("SELECT ?", "the SQL holds a ? or :name parameter — write $name for a parameter"),
     ],
 )

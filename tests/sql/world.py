@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from mesh_defs.model.access import Mask, View
 from mesh_defs.model.query import GovernedSQL
 from mesh_defs.model.version import Pin
 from mesh_defs.sql.parse import parse_select
@@ -70,8 +71,15 @@ def engine() -> duckdb.DuckDBPyConnection:
 
 def governed(sql: str, columns: Mapping[str, Sequence[str]] | None = None) -> GovernedSQL:
     """Govern a statement over the world's products, all of their own columns unless told otherwise."""
-    visible = {name: tuple(found) for name, found in (columns or types()).items()}
-    return govern(parse_select(sql), {name: a_pin(name) for name in TABLES}, visible)
+    return govern(parse_select(sql), {name: a_pin(name) for name in TABLES}, a_view_of_each(columns or types()))
+
+
+def a_view_of_each(visible: Mapping[str, Sequence[str]]) -> dict[str, View]:
+    """Every row of each product, and of its columns only those that are named."""
+    return {
+        name: View(grant="g", masks={each: Mask(kind="deny") for each in types()[name] if each not in visible[name]})
+        for name in TABLES
+    }
 
 
 Answer = tuple[list[str], list[tuple[Any, ...]]]

@@ -127,7 +127,9 @@ summarize audiences.persons
 summarize select region from audiences.persons
 select * from audiences.persons tablesample 100%
 select count(*) from audiences.persons using sample 2
-select count(*) from audiences.persons tablesample reservoir(2 rows) repeatable (3)
+select count(*) from audiences.persons tablesample reservoir(2 rows)
+select count(*) from audiences.persons tablesample bernoulli(100%) repeatable (3)
+select count(*) from audiences.persons tablesample system (100 percent)
 select count(*) from audiences.persons p using sample 100 percent (bernoulli)
 select region from audiences.persons order by age desc nulls last, region nulls first limit 2 offset 1
 select region from audiences.persons order by person_id limit 50%
@@ -164,3 +166,11 @@ select impression_id >> 1 = 2, 1 <> impression_id << 2, impression_id & 3 = 1, i
 select film not in ('f1'), film not between 'a' and 'b', film not similar to 'f1' from events.impressions
 select sum((select max(age) from audiences.persons)) over w from audiences.persons window w as (order by age)
 select (select 1) x, (select max(age) from audiences.persons) y from audiences.persons
+select e.key, e.value from events.impressions, json_each(payload) e order by 1, 2
+select i.impression_id, e.key, e.atom from events.impressions i, lateral json_tree(i.payload) e where e.atom is not null
+select list_aggregate(tags, 'count'), tags.list_aggr('MAX'), array_aggr([1, 2], 'sum') from events.impressions
+select from_json(payload, '{"k": "VARCHAR", "l": ["INTEGER"]}'), json_transform(payload, '{"o": "JSON"}') from events.impressions
+select "user", events.impressions.film from (select 'u' as user) u, events.impressions
+select f.current_schema from (select 1 as current_schema) f
+select sum(cost) over (order by impression_id groups between 1 preceding and 1 following exclude group) from events.impressions
+with recursive r(n) using key (n) as (select 1 union select n + 1 from r where n < 3) select * from r

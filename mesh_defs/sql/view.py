@@ -1,0 +1,75 @@
+"""One product as one decision shows it: the SELECT over its pin that stands wherever a query names the product."""
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from mesh_defs.errors import AccessDeniedError, QueryRejectedError
+from mesh_defs.model.access import Mask, View
+from mesh_defs.model.version import Pin
+from mesh_defs.sql.row_rule import check_rule, condition
+from mesh_defs.sql.tokens import DIALECT
+from mesh_defs.sql.uniform import call
+
+
+def view_select(pin: Pin, view: View, private: str) -> exp.Select:
+    """Every column is qualified with the private alias, so that no name of the asker's can stand in for a lost one.
+
+    Raises AccessDeniedError when the pinned version lacks a column of a rule, or has it with another type.
+    """
+    shown = list(_columns(pin, view, private))
+    if not shown:
+        raise AccessDeniedError(f"no column of {pin.product} is left to be shown", fix="ask its owner for a grant")
+    relation = exp.Table(this=_quoted(pin.relation), alias=exp.TableAlias(this=_quoted(private)))
+    select = exp.Select(expressions=shown, from_=exp.From(this=relation))
+    if view.rules:
+        _require_columns(pin, view)
+        select.set("where", exp.Where(this=exp.and_(*(condition(r.bound, private) for r in view.rules), wrap=False)))
+    return select
+
+
+def _columns(pin: Pin, view: View, private: str) -> Iterator[exp.Expr]:
+    for name, type_ in pin.columns.items():
+        raw = exp.Column(this=_quoted(name), table=_quoted(private))
+        mask = view.masks.get(name)
+        if mask is None and view.rules and type_.startswith("ENUM("):
+            yield exp.Alias(this=_cast(raw, type_), alias=_quoted(name))
+        elif mask is None:
+            yield raw
+        elif mask.kind != "deny":
+            yield exp.Alias(this=_masked(raw, mask, type_, pin, private), alias=_quoted(name))
+
+
+def _masked(raw: exp.Column, mask: Mask, type_: str, pin: Pin, private: str) -> exp.Expr:
+    """What is shown instead. A token that this version was published without cannot be shown."""
+    if mask.kind == "token" and raw.name in pin.tokens:
+        return exp.Column(this=_quoted(pin.tokens[raw.name]), table=_quoted(private))
+    if mask.kind == "truncate" and isinstance(mask.value, int):
+        return call("left", raw, exp.Literal.number(mask.value))
+    if mask.kind == "truncate":
+        return _cast(call("date_trunc", exp.Literal.string(str(mask.value)), raw), type_)
+    if mask.kind == "constant":
+        number = isinstance(mask.value, int)
+        return _cast(exp.Literal.number(mask.value) if number else exp.Literal.string(str(mask.value)), type_)
+    return _cast(exp.Null(), type_)
+
+
+def _require_columns(pin: Pin, view: View) -> None:
+    for rule in view.rules:
+        try:
+            check_rule(rule.bound, pin.columns)
+        except QueryRejectedError as error:
+            what = f"the published version of {pin.product} does not fit the rule of {rule.source}: {error.what}"
+            raise AccessDeniedError(what, fix="materialize the product anew, or mend the rule") from None
+
+
+def _cast(value: exp.Expr, type_: str) -> exp.Cast:
+    """An ENUM's type would tell of every value that it has."""
+    to = exp.DataType.build("VARCHAR" if type_.startswith("ENUM(") else type_, dialect=DIALECT)
+    for name in to.find_all(exp.Identifier):
+        name.set("quoted", True)
+    return exp.Cast(this=value, to=to)
+
+
+def _quoted(name: str) -> exp.Identifier:
+    return exp.to_identifier(name, quoted=True)
