@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from mesh_defs.authoring.folder import DomainFolder, Made
 from mesh_defs.errors import DeclarationError, Finding, StorageError
-from mesh_defs.model.access import service_of
+from mesh_defs.model.access import View, service_of
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.names import quoted
 from mesh_defs.model.partition import Partition
 from mesh_defs.model.place import Access
 from mesh_defs.model.query import QueryRequest
 from mesh_defs.model.version import Pin
+from mesh_defs.policy.authorize import OWN_DOMAIN
 from mesh_defs.query.answer import Answer
 from mesh_defs.query.platform import Platform
 from mesh_defs.query.run import run_query
@@ -28,15 +29,13 @@ from mesh_defs.storage.base import Readable
 from mesh_defs.storage.open import attach
 from mesh_defs.upkeep.erased import ErasedKeys
 
-OWN_DOMAIN = "own-domain"
-
 
 @dataclass
 class StepInputs:
     """The inputs of one step, read when asked for. `read` tells what was read: version, grant and data version each.
 
     `own_storage` opens a product of the step's own domain; `door` opens the mesh, and is called for foreign inputs only.
-    `erased` are the persons that must not come back.
+    `erased` are the persons that must not come back; `token_key` gives the key of a kind of tokens.
     """
 
     folder: DomainFolder
@@ -47,6 +46,7 @@ class StepInputs:
     own_access: Access
     door: Callable[[], Platform]
     erased: ErasedKeys
+    token_key: Callable[[str], str | None] = lambda kind: None
     partition: Partition | None = None
     read: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class StepInputs:
         if self._foreign(names):
             return self.register(self._ask(sql).reader())
         pins = {name: self._own_pin(name) for name in names}
-        return govern(statement, pins, {name: tuple(pin.columns) for name, pin in pins.items()}).text
+        return govern(statement, pins, {name: View(grant=OWN_DOMAIN) for name in pins}).text
 
     def argument(self, name: str, wanted: Any) -> Any:
         """Return one input as `wanted` (a parameter's annotation) says: a DuckDB relation unless told otherwise.
@@ -118,7 +118,7 @@ class StepInputs:
         asked = QueryRequest(sql=sql, principal=service_of(self.contract.domain), purpose=self.contract.purpose)
         answer = run_query(asked, self._platform)
         for pin in answer.pins:
-            self._note(pin, answer.decision.grants[pin.product])
+            self._note(pin, answer.decision.views[pin.product])
         return answer
 
     def _own_pin(self, name: str) -> Pin:
@@ -128,12 +128,17 @@ class StepInputs:
             raise StorageError(f"{name} has no published version yet", fix=f"materialize {name} first")
         pin = replace(storage.pin(name, version), data_version=version.data_version)
         view, relation = quoted(pin.relation), attach(self.connection, pin, self.own_access)
-        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {relation}")
-        self._note(pin, OWN_DOMAIN)
+        columns = ", ".join(map(quoted, pin.columns))
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {columns} FROM {relation}")
+        self._note(pin, View(grant=OWN_DOMAIN))
         return pin
 
-    def _note(self, pin: Pin, grant: str) -> None:
-        self.read[pin.product] = {"version": pin.version, "grant": grant, "data_version": pin.data_version}
+    def _note(self, pin: Pin, view: View) -> None:
+        """The same version under another view gives other rows: it is news to whoever is made from this product."""
+        told = {"version": pin.version, "grant": view.grant, "data_version": pin.data_version}
+        if view.withheld:
+            told |= {"data_version": f"{pin.data_version} seen as {view.digest}", "withheld": view.withheld}
+        self.read[pin.product] = told
 
 
 def _as_wanted(relation: duckdb.DuckDBPyRelation, wanted: Any) -> Any:

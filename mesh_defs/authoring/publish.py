@@ -26,6 +26,7 @@ from mesh_defs.sql.lineage import column_lineage
 from mesh_defs.storage.base import Storage
 from mesh_defs.upkeep.audit import audit, blocking, promised, require_version
 from mesh_defs.upkeep.states import kept_states
+from mesh_defs.upkeep.tokens import token_keys, tokenised
 from quality_checks import Result
 
 
@@ -65,13 +66,15 @@ def write_audit_publish(
     """
     contract, key = inputs.contract, inputs.partition.key if inputs.partition else None
     require_version(storage.current(), contract)
+    keys = token_keys(contract, inputs.token_key)
     sql, rows = _make(inputs, arguments)
     lineage = _of_promised(_lineage(inputs, sql), contract)
     if findings := hoarding(contract, inputs.contracts, lineage if sql is not None else None):
         raise DeclarationError(findings)
     select, left_out = _conformed(inputs.connection, rows, contract)
     select = inputs.erased.without(select, [column.name for column in contract.carrying("person")])
-    candidate = storage.stage(inputs.connection, select, partition=key)
+    with tokenised(inputs.connection, select, keys) as (select, tokens):
+        candidate = storage.stage(inputs.connection, select, partition=key, tokens=tokens)
     try:
         results = audit(inputs.connection, storage, candidate.parts, contract, inputs.partition)
         settled = _settle(inputs, storage, candidate, results)
@@ -179,11 +182,13 @@ def _source(declared: str) -> ColumnSource:
 
 
 def _stamp(inputs: StepInputs, storage: Storage, candidate: Candidate, results: Sequence[Result]) -> dict[str, Any]:
-    """What a version says of itself. Its data version changes with its inputs or its code: a rerun alone is not news."""
+    """What a version says of itself. Its data version changes with its inputs, its code or the keys of its tokens: a rerun
+    alone is not news."""
     code = inputs.made.code_version
     key = inputs.partition.key if inputs.partition else ""
-    told = "\n".join((code, key, *(f"{name}={inputs.read[name]['data_version']}" for name in sorted(inputs.read))))
-    derived = hashlib.sha256(told.encode()).hexdigest()[:16]
+    read = [f"{name}={inputs.read[name]['data_version']}" for name in sorted(inputs.read)]
+    tokens = [f"{column} {key}" for part in candidate.parts for column, key in sorted(part.tokens.items())]
+    derived = hashlib.sha256("\n".join((code, key, *read, *tokens)).encode()).hexdigest()[:16]
     return {
         **promised(inputs.contract, results),
         **_made_from(inputs),

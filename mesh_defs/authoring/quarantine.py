@@ -17,7 +17,7 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.partition import Partition
 from mesh_defs.model.refused import REASONS
-from mesh_defs.model.version import Candidate
+from mesh_defs.model.version import Candidate, token_column
 from mesh_defs.sql.quarantine import bad_rows, good_rows, with_reasons
 from mesh_defs.storage.base import Storage
 from mesh_defs.storage.failures import told
@@ -126,7 +126,7 @@ def _routed(
     when a storage's own engine answers one of them.
     """
     table = f"routed_{secrets.token_hex(8)}"
-    relation = storage.relation(connection, candidate.parts)
+    relation = storage.relation(connection, candidate.parts, whole=True)
     try:
         with told("the bad rows could not be told from the good ones", candidate.id):
             connection.execute(f"CREATE TEMP TABLE {table} AS {with_reasons(relation, rules, REASONS)}")
@@ -142,8 +142,9 @@ def _routed(
 def _staged(
     connection: duckdb.DuckDBPyConnection, storage: Storage, candidate: Candidate, routed: str
 ) -> tuple[Candidate, Candidate]:
-    names, key = list(candidate.columns), candidate.partition
-    good = storage.stage(connection, good_rows(routed, names, REASONS), partition=key)
+    names, key, tokens = list(candidate.columns), candidate.partition, candidate.parts[0].tokens
+    whole = [*names, *map(token_column, tokens)]
+    good = storage.stage(connection, good_rows(routed, whole, REASONS), partition=key, tokens=tokens)
     try:
         return good, storage.stage(connection, bad_rows(routed, names, REASONS), partition=key)
     except BaseException:

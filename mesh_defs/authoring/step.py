@@ -126,6 +126,7 @@ class ProductStep:
                 own_access=self.access,
                 door=lambda: open_platform(self.settings),
                 erased=load_erased(self.settings.home),
+                token_key=self.settings.token_key,
                 partition=partition,
             )
             audited = write_audit_publish(

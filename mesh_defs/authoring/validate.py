@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from mesh_defs.access.policy_tests import failures
 from mesh_defs.authoring.examine import examine
 from mesh_defs.authoring.folder import Declared, find_cycle, mention
 from mesh_defs.authoring.product import SqlProduct
@@ -14,12 +15,13 @@ from mesh_defs.documents.compatibility import compare, demanded_version, is_enou
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.documents.workspace import Location, read_workspace
 from mesh_defs.errors import DeclarationError, Finding, MeshError, nearest
-from mesh_defs.model.access import AccessRequest, Grant, Principal, service_of
+from mesh_defs.model.access import AccessRequest, AccessRules, Principal, service_of
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import Section
 from mesh_defs.model.names import quoted
-from mesh_defs.policy.authorize import authorize
+from mesh_defs.policy.authorize import Policy, authorize
+from mesh_defs.policy.demands import unmet
 from mesh_defs.policy.governance import hoarding
 from mesh_defs.query.mesh import open_storage
 from mesh_defs.settings import Settings
@@ -33,7 +35,7 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
     """Return every finding of the whole mesh; none when all is well. Imports the domains' code, runs none of it."""
     root = settings.root
     try:
-        read_standards(root)
+        standards = read_standards(root)
         locations = [location for location in read_workspace(root) if location.is_domain]
     except DeclarationError as error:
         return error.findings
@@ -44,14 +46,25 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
     # Between domains only what all of them say can be judged: a broken one would look like many missing products.
     if len(sections) == len(locations):
         everything = {name: product for each in examined for name, product in each.products.items()}
-        grants = [grant for section in sections for grant in section.grants]
-        findings += _between(everything, grants, root)
-        contracts = {name: contract for name, (contract, _) in everything.items()}
-        findings += [
-            each for section in sections for told in section.expects for each in _unmet(told, contracts, grants)
-        ]
+        policy = Policy(
+            grants=tuple(grant for section in sections for rules in section.access for grant in rules.grants),
+            contracts={name: contract for name, (contract, _) in everything.items()},
+            standards=standards,
+            requestable=tuple(each for section in sections for rules in section.access for each in rules.requestable),
+        )
+        findings += _between(everything, policy, root)
+        findings += _governed(sections, policy)
+        findings += [each for section in sections for told in section.expects for each in _unmet(told, policy)]
     findings += _versions(sections, settings)
     return tuple(dict.fromkeys(findings))
+
+
+def _governed(sections: list[Section], policy: Policy) -> Iterator[Finding]:
+    """What the standards demand of each product, and the tests of the access files."""
+    rules = {each.product: each for section in sections for each in section.access}
+    for name, contract in policy.contracts.items():
+        yield from unmet(contract, rules.get(name, AccessRules(product=name)), policy.standards)
+    yield from failures((test for each in rules.values() for test in each.tests), policy)
 
 
 def _unlisted(root: Path, locations: list[Location]) -> Iterator[Finding]:
@@ -63,7 +76,7 @@ def _unlisted(root: Path, locations: list[Location]) -> Iterator[Finding]:
             yield Finding(where="workspace.yaml", what=f"{where} is no code location", fix=fix)
 
 
-def _between(everything: Mapping[str, tuple[Contract, Declared]], grants: list[Grant], root: Path) -> Iterator[Finding]:
+def _between(everything: Mapping[str, tuple[Contract, Declared]], policy: Policy, root: Path) -> Iterator[Finding]:
     contracts = {name: contract for name, (contract, _) in everything.items()}
     for name, (contract, made) in everything.items():
         unknown = [wanted for wanted in made.inputs if wanted not in contracts]
@@ -72,7 +85,7 @@ def _between(everything: Mapping[str, tuple[Contract, Declared]], grants: list[G
             yield Finding(where=mention(made, wanted, root), what=what, fix=nearest(wanted, contracts))
         if unknown:
             continue
-        yield from _ungranted(contract, made, grants, root)
+        yield from _ungranted(contract, made, policy, root)
         inputs = {wanted: contracts[wanted] for wanted in made.inputs}
         if isinstance(made, SqlProduct):
             yield from _unbound(contract, made, inputs, root)
@@ -116,8 +129,9 @@ def _undecided(contract: Contract) -> Iterator[Finding]:
                 yield Finding(where=where, what=what, fix=fix or "mend the rule, or leave it out")
 
 
-def _unmet(expected: Expected, contracts: Mapping[str, Contract], grants: list[Grant]) -> Iterator[Finding]:
+def _unmet(expected: Expected, policy: Policy) -> Iterator[Finding]:
     """What keeps a domain's expectations of others from being looked at."""
+    contracts = policy.contracts
     named = (expected.product, *expected.tables)
     unknown = [name for name in named if name not in contracts]
     for name in unknown:
@@ -125,11 +139,8 @@ def _unmet(expected: Expected, contracts: Mapping[str, Contract], grants: list[G
     if unknown:
         return
     service = Principal(name=service_of(expected.consumer), roles=("service",))
-    today = datetime.now(UTC).date()
-    asked = AccessRequest(
-        principal=service, purpose=expected.purpose, products=tuple(dict.fromkeys(named)), today=today
-    )
-    decision = authorize(asked, grants)
+    now, products = datetime.now(UTC), tuple(dict.fromkeys(named))
+    decision = authorize(AccessRequest(principal=service, purpose=expected.purpose, products=products, now=now), policy)
     if not decision.allowed:
         reasons = "; ".join(decision.reasons)
         yield Finding(where=expected.file, what=f"{service.name} may not look: {reasons}", fix=decision.fix)
@@ -145,12 +156,12 @@ def _unmet(expected: Expected, contracts: Mapping[str, Contract], grants: list[G
             yield Finding(where=where, what=f"{other} has no column '{column}'", fix=fix)
 
 
-def _ungranted(contract: Contract, made: Declared, grants: list[Grant], root: Path) -> Iterator[Finding]:
+def _ungranted(contract: Contract, made: Declared, policy: Policy, root: Path) -> Iterator[Finding]:
     """A pipeline without a grant would fail at its first run."""
     foreign = tuple(name for name in made.inputs if not name.startswith(f"{contract.domain}."))
     service = Principal(name=service_of(contract.domain), roles=("service",))
-    asked = AccessRequest(principal=service, purpose=contract.purpose, products=foreign, today=datetime.now(UTC).date())
-    decision = authorize(asked, grants)
+    asked = AccessRequest(principal=service, purpose=contract.purpose, products=foreign, now=datetime.now(UTC))
+    decision = authorize(asked, policy)
     for name, reason in zip(foreign, decision.reasons, strict=True):
         if name not in decision.grants:
             fix = f"have its owner grant {name} to {service.name} for {contract.purpose}"

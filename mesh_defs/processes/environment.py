@@ -1,4 +1,5 @@
-"""What one location's process is given of the environment: an allow-list, its own secrets, and how to read its inputs.
+"""What one location's process is given of the environment: an allow-list, its own secrets, how to read its inputs, and
+the keys of those kinds of tokens that its contracts declare.
 
 Everything else is left out, so that what nobody thought of stays where it was. Pure: reads neither environment nor file.
 A variable belongs to a domain by its whole name: MESH_AD_EVENTS_POSTGRES is ad_events', never ad's. One that could be of
@@ -9,6 +10,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from mesh_defs.settings import token_variable
+
 # What a process needs to run at all. DAGSTER_…: the instance's own, which every process of the instance must reach.
 _BARE = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TERM|LD_LIBRARY_PATH|PYTHON\w+|VIRTUAL_ENV"
@@ -17,24 +20,35 @@ _BARE = re.compile(
     r"|AWS_(DEFAULT_)?REGION|AWS_ENDPOINT_URL\w*|AWS_CA_BUNDLE"
 )
 # Who may not be told by a domain's file where the mesh lies or whose process this is.
-_FIXED = frozenset({"MESH_ROOT", "MESH_HOME", "MESH_ENV", "MESH_LOCATION", "MESH_DAGSTER_URL", "DAGSTER_HOME"})
+_FIXED = frozenset(
+    {"MESH_ROOT", "MESH_HOME", "MESH_ENV", "MESH_LOCATION", "MESH_DAGSTER_URL", "DAGSTER_HOME"}
+    | {"MESH_LEDGER", "MESH_LEDGER_HEAD"}
+)
+# A domain with a key of its own would make tokens that join with nobody's.
+_KEYS = token_variable("")
 _STORE = re.compile(r"STORAGE|WAREHOUSE|(?:POSTGRES|S3)(?:_READ)?")
 _ROLE = re.compile(r"((?:POSTGRES|S3)_READ)_FOR_(\w+)")
 _OPEN_TO_READERS = re.compile(r"STORAGE|(?:POSTGRES|S3)_READ")
 
 # The secrets file of Dagster's own processes and of locations that are no domain.
 DAGSTER = "dagster"
+# The secrets file of the keys of joinable tokens, which no domain owns.
+TOKENS = "tokens"
 # As whom locations that are no domain read: MESH_<DOMAIN>_POSTGRES_READ_FOR_PLATFORM.
 PLATFORM = "platform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resident:
-    """Who lives in a process: a location, its domain (none for the platform's own), the domains that it reads."""
+    """Who lives in a process: a location, its domain (none for the platform's own), the domains that it reads.
+
+    `kinds` are those of the tokens that its products have.
+    """
 
     location: str
     domain: str | None = None
     reads: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
 
 
 def bare(environ: Mapping[str, str]) -> dict[str, str]:
@@ -59,8 +73,8 @@ def environment_of(
         offered = {**secrets.get(other, {}), **environ}
         given |= _readable(offered, of=other, by=resident.domain, domains=domains)
     own = {**_file(resident, domains, secrets), **_owned(environ, resident.domain, domains)}
-    given |= {name: value for name, value in own.items() if name not in _FIXED}
-    return given | {"MESH_LOCATION": resident.location}
+    given |= {name: value for name, value in own.items() if name not in _FIXED and not name.startswith(_KEYS)}
+    return given | _keys(resident, {**secrets.get(TOKENS, {}), **environ}) | {"MESH_LOCATION": resident.location}
 
 
 def owner_of(name: str, domains: Collection[str]) -> tuple[str, str] | None:
@@ -81,6 +95,11 @@ def unclear(names: Collection[str], domains: Collection[str]) -> tuple[str, ...]
         for name in sorted(names)
         if owner_of(name, domains) is None and any(name.startswith(_prefix(domain)) for domain in domains)
     )
+
+
+def _keys(resident: Resident, known: Mapping[str, str]) -> dict[str, str]:
+    wanted = map(token_variable, resident.kinds)
+    return {name: known[name] for name in wanted if known.get(name)}
 
 
 def _is_known(rest: str, domains: Collection[str]) -> bool:

@@ -32,6 +32,7 @@ from mesh_defs.processes.programs import (
     write_workspace,
 )
 from mesh_defs.processes.supervisor import Supervisor
+from mesh_defs.processes.token_keys import make_token_keys
 from mesh_defs.settings import Settings
 
 START_SECONDS_MAX = 180.0
@@ -84,7 +85,14 @@ class _Wanted:
             snapshot = load_snapshot(self._settings.snapshot_file)
         except MeshError as error:
             return self._tell(error)
+        self._make_keys(snapshot or _nothing())
         return [program for each in self._ports for program in self._program(each, snapshot or _nothing())]
+
+    def _make_keys(self, snapshot: Snapshot) -> None:
+        try:
+            make_token_keys(self._settings, (product for each in snapshot.sections for product in each.products))
+        except MeshError as error:
+            self._tell(error)
 
     def _program(self, location: Location, snapshot: Snapshot) -> list[Program]:
         try:

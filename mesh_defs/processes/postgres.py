@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from mesh_defs.errors import StorageError, UnreachableError
 from mesh_defs.settings import Settings
+from mesh_defs.storage import durable
 
 SUPERUSER = "postgres"
 START_SECONDS_MAX = 60.0
@@ -86,17 +87,9 @@ def url_of(role: str, password: str, host: str, database: str) -> str:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Give a file this content in one step, readable by its owner alone from its first byte on."""
+    """Give a file of the secrets folder this content in one step, readable by its owner alone from its first byte on."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = file.with_name(f".{file.name}.{token_urlsafe(8)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(text)
-        os.replace(new, file)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+    durable.replace(file, text.encode(), private=True)
 
 
 def _guarded(settings: Settings, host: str) -> str:

@@ -59,18 +59,27 @@ class Storage(Readable, Protocol):
         """The contract's name of this kind of storage."""
         ...
 
-    def stage(self, connection: DuckDBPyConnection, select: str, *, partition: str | None = None) -> Candidate:
+    def stage(
+        self,
+        connection: DuckDBPyConnection,
+        select: str,
+        *,
+        partition: str | None = None,
+        tokens: Mapping[str, str] | None = None,
+    ) -> Candidate:
         """Run one SELECT (text of our own making) on the caller's connection and write its rows as new parts.
 
         Nobody reads them yet. Durable on return; on any error nothing is left behind (but for what an unreachable store
-        cannot be asked to remove: the sweep does). `columns` of the candidate are
-        what readers will see, which may be wider than the SELECT's own types (an ENUM becomes VARCHAR in Parquet).
+        cannot be asked to remove: the sweep does). `columns` of the candidate are what readers will see, which may be
+        wider than the SELECT's own types (an ENUM becomes VARCHAR in Parquet). `tokens`: columns whose tokens the SELECT
+        gives besides, as `token_column` names them, and the keys' ids; readers will not see those.
         """
         ...
 
-    def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> str:
+    def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part], *, whole: bool = False) -> str:
         """Return text that may stand after FROM on this connection and reads exactly these parts.
 
+        Without their tokens, unless the `whole` is asked for, of parts that have the same: to copy them.
         May attach files or databases to the connection, where they stay until `release` or the connection's instance closes.
         """
         ...

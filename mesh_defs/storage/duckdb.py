@@ -51,7 +51,7 @@ class DuckDBParts:
             self.release(connection, locations)
             raise
         tables = [f"{quoted(_alias(connection, location))}.{_TABLE}" for location in locations]
-        rows = " UNION ALL ".join(f"SELECT * FROM {table}" for table in tables)
+        rows = " UNION ALL BY NAME ".join(f"SELECT * FROM {table}" for table in tables)  # some may hold tokens besides
         return tables[0] if len(tables) == 1 else f"({rows})"
 
     def release(self, connection: DuckDBPyConnection, locations: Sequence[str]) -> None:

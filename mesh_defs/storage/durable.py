@@ -17,11 +17,15 @@ _LOCK_POLL_SECONDS = 0.01
 TEMPORARY = ".tmp"
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Give `path` this content in one step: a reader, or a crash, sees the old content or the new, never a mixture."""
+def replace(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Give `path` this content in one step: a reader, or a crash, sees the old content or the new, never a mixture.
+
+    `private`: its owner alone may read it, from its first byte on.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY}")
+    mode = 0o600 if private else 0o666
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -22,6 +22,7 @@ from mesh_defs.storage.partitions import merged_parts
 from mesh_defs.storage.parts import PartFormat, Written, described
 from mesh_defs.storage.quarantine import note, quarantine, quarantined, require_parts_of
 from mesh_defs.storage.sweep import swept
+from mesh_defs.storage.tokens import shown, without_tokens
 
 
 def utc_now() -> datetime:
@@ -47,7 +48,14 @@ class LocalStorage:
         """The pointer and the history."""
         return Manifest(self.layout, self.kind)
 
-    def stage(self, connection: DuckDBPyConnection, select: str, *, partition: str | None = None) -> Candidate:
+    def stage(
+        self,
+        connection: DuckDBPyConnection,
+        select: str,
+        *,
+        partition: str | None = None,
+        tokens: Mapping[str, str] | None = None,
+    ) -> Candidate:
         """Write the SELECT's rows as the one part of a new candidate."""
         with self._told("the product's SELECT does not run"):
             columns = described(connection, select)
@@ -55,8 +63,8 @@ class LocalStorage:
         path = f"parts/{id}/0.{self.kind}"
         with told("the new version could not be written", self.layout.place, columns=columns):
             written, size = self._write(connection, select, columns, self.layout.place / path)
-        part = Part(path=path, rows=written.rows, bytes=size, partition=partition)
-        return Candidate(id=id, parts=(part,), columns=written.columns, partition=partition)
+        part = Part(path=path, rows=written.rows, bytes=size, partition=partition, tokens=tokens or {})
+        return Candidate(id=id, parts=(part,), columns=shown(written.columns, part), partition=partition)
 
     def _write(
         self, connection: DuckDBPyConnection, select: str, columns: Mapping[str, str], path: Path
@@ -73,11 +81,14 @@ class LocalStorage:
             raise
         return written, status.st_size
 
-    def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> str:
+    def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part], *, whole: bool = False) -> str:
         """Return text that may stand after FROM and reads these parts, after a look at each file's size."""
-        locations = self._locations(parts)
+
+        def read(some: Sequence[Part]) -> str:
+            return self.format.relation(connection, self._locations(some))
+
         with self._told("the parts cannot be opened"):
-            return self.format.relation(connection, locations)
+            return read(parts) if whole else without_tokens(parts, read)
 
     def remote(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
         """Nowhere: files are read here."""
@@ -165,6 +176,7 @@ class LocalStorage:
             kind=self.kind,
             locations=tuple(self._locations(version.parts)),
             columns=version.columns,
+            tokens=version.token_columns,
             rows=version.rows,
             bytes=version.bytes,
             published_at=version.published_at,

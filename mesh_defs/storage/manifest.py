@@ -156,7 +156,7 @@ def encode(record: Record, kind: StorageKind) -> bytes:
         "id": version.id,
         "published_at": version.published_at.astimezone(UTC).isoformat(),
         "columns": dict(version.columns),
-        "parts": [asdict(part) for part in version.parts],
+        "parts": list(map(document_of, version.parts)),
         "stamp": dict(version.stamp),
     }
     body = json.loads(json.dumps(body, allow_nan=False))  # as it will be read back: no tuples, no int keys
@@ -207,12 +207,18 @@ def _record(body: dict[str, Any]) -> Record:
     return Record(sequence=body["sequence"], version=version)
 
 
+def document_of(part: Part) -> dict[str, Any]:
+    """Return a part as documents name it; one without tokens as before there were any."""
+    body = asdict(part)
+    return body if part.tokens else {name: value for name, value in body.items() if name != "tokens"}
+
+
 def part_of(body: dict[str, Any]) -> Part:
     """Return a part that a document names; ValueError for a path that is none.
 
     Invariant: a part's path never leaves its place, so that one product's pointer cannot name another's bytes.
     """
     part = Part(**body)
-    if not _PART_PATH.fullmatch(part.path):
+    if not _PART_PATH.fullmatch(part.path) or not isinstance(part.tokens, dict):
         raise ValueError
     return part

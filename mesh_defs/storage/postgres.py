@@ -34,6 +34,7 @@ from mesh_defs.storage.postgres_sweep import drop, retired, swept
 from mesh_defs.storage.postgres_types import exact_select
 from mesh_defs.storage.postgres_views import show
 from mesh_defs.storage.quarantine import note, require_parts_of
+from mesh_defs.storage.tokens import shown, without_tokens
 from quality_checks import Remote
 
 _ENCODING = "SELECT current_setting('server_encoding')"
@@ -57,7 +58,14 @@ class PostgresStorage:
         """The place, without who may reach it."""
         return place_of(self.database, self.schema)
 
-    def stage(self, connection: DuckDBPyConnection, select: str, *, partition: str | None = None) -> Candidate:
+    def stage(
+        self,
+        connection: DuckDBPyConnection,
+        select: str,
+        *,
+        partition: str | None = None,
+        tokens: Mapping[str, str] | None = None,
+    ) -> Candidate:
         """Stream the SELECT's rows into the table of a new candidate."""
         with self._told("the product's SELECT does not run"):
             columns = described(connection, select)
@@ -73,8 +81,8 @@ class PostgresStorage:
                 with suppress(psycopg.Error), self.database.connect() as own:
                     drop(own, self.schema, table_of(id))
                 raise
-        part = Part(path=table_of(id), rows=rows, bytes=size, partition=partition)
-        return Candidate(id=id, parts=(part,), columns=kept, partition=partition)
+        part = Part(path=table_of(id), rows=rows, bytes=size, partition=partition, tokens=tokens or {})
+        return Candidate(id=id, parts=(part,), columns=shown(kept, part), partition=partition)
 
     def _copy(self, connection: DuckDBPyConnection, select: str, table: str) -> tuple[int, Mapping[str, str]]:
         connection.begin()  # raises inside a transaction, whose rows would not be in the table when we let go of it
@@ -93,16 +101,20 @@ class PostgresStorage:
             row = own.execute("SELECT pg_total_relation_size(%s::regclass)", [name.as_string(own)]).fetchone()
             return int(row[0]) if row else 0
 
-    def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> str:
+    def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part], *, whole: bool = False) -> str:
         """Attach the schema and return the parts' rows as one relation; it stays attached until `release`."""
         with self._reading("the parts cannot be opened") as own:
             self._catalog.require(own, parts)
-            return self._attached(connection, [part.path for part in parts])
+            return self._attached(connection, parts, whole=whole)
 
-    def _attached(self, connection: DuckDBPyConnection, tables: Sequence[str]) -> str:
-        alias = _alias(connection, self.where, tables)
+    def _attached(self, connection: DuckDBPyConnection, parts: Sequence[Part], *, whole: bool) -> str:
+        alias = _alias(connection, self.where, [part.path for part in parts])
         self.database.attach(connection, self.schema, alias, "READ_ONLY", seconds_max=STATEMENT_SECONDS_MAX)
-        return _rows(alias, self.schema, tables)
+
+        def rows(some: Sequence[Part]) -> str:
+            return _rows(alias, self.schema, [part.path for part in some])
+
+        return rows(parts) if whole else without_tokens(parts, rows)
 
     def remote(self, connection: DuckDBPyConnection, parts: Sequence[Part]) -> Remote | None:
         """Return the parts' tables, as `relation` has attached them; None when the database does not keep UTF-8."""
@@ -162,7 +174,7 @@ class PostgresStorage:
         require_parts_of(refused)
         with self._reading("the quarantine cannot be opened") as own:
             self._catalog.require_refused(own, refused)
-            return self._attached(connection, [part.path for part in refused.parts])
+            return self._attached(connection, refused.parts, whole=False)
 
     def drop_refused(self, id: str) -> bool:
         """Forget the candidate's note and drop its table; one that is still being read is left to the sweep."""
@@ -201,6 +213,7 @@ class PostgresStorage:
             kind=self.kind,
             locations=tuple(f"{self.schema}.{part.path}" for part in version.parts),
             columns=version.columns,
+            tokens=version.token_columns,
             rows=version.rows,
             bytes=version.bytes,
             published_at=version.published_at,
@@ -281,7 +294,7 @@ def place_of(database: Database, schema: str) -> str:
 
 def _rows(alias: str, schema: str, tables: Sequence[str]) -> str:
     names = [f"{alias}.{quoted(schema)}.{quoted(table)}" for table in tables]
-    rows = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
+    rows = " UNION ALL BY NAME ".join(f"SELECT * FROM {name}" for name in names)  # some may hold tokens besides
     return names[0] if len(names) == 1 else f"({rows})"
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mesh_defs.model.version import Candidate, Part
 from mesh_defs.storage import durable
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.layout import Layout, staged_at
-from mesh_defs.storage.manifest import part_of
+from mesh_defs.storage.manifest import document_of, part_of
 
 NOTE = "refused.json"
 
@@ -39,7 +39,7 @@ def note(
         "rows": candidate.rows,
         "reasons": [dict(reason) for reason in reasons],
         "about": dict(about or {}),
-        "parts": [asdict(part) for part in candidate.parts],
+        "parts": list(map(document_of, candidate.parts)),
     }
     # Reasons are for people: one that is not JSON must not save a bad candidate from quarantine.
     return json.dumps(body, indent=1, default=str).encode()

@@ -7,7 +7,7 @@ import duckdb
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.names import quoted
-from mesh_defs.model.version import Part, Version
+from mesh_defs.model.version import Part, Version, token_column
 from mesh_defs.storage.base import Storage
 from mesh_defs.storage.local import utc_now
 
@@ -59,11 +59,14 @@ def _publish(
     for part in version.parts:
         if part.path in shared:
             continue
-        relation = source.relation(connection, [part])
+        relation = source.relation(connection, [part], whole=True)
+        columns = [*version.columns, *map(token_column, part.tokens)]
         try:
-            candidate = target.stage(connection, f"SELECT * FROM {relation}", partition=part.partition)
+            select = f"SELECT * FROM {relation}"
+            candidate = target.stage(connection, select, partition=part.partition, tokens=part.tokens)
             try:
-                _require_same(connection, relation, target.relation(connection, candidate.parts), list(version.columns))
+                arrived = target.relation(connection, candidate.parts, whole=True)
+                _require_same(connection, relation, arrived, columns)
                 dated.publish(candidate, stamp=stamp)
             except BaseException:
                 target.discard(candidate)

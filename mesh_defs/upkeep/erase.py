@@ -151,10 +151,10 @@ def _rewrite(person: str, product: DataProduct, storage: Storage, connection: du
     for part in current.parts if current else ():
         if not _count(person, product, storage, connection, part):
             continue
-        relation = storage.relation(connection, [part])
+        relation = storage.relation(connection, [part], whole=True)
         try:
             kept = f"SELECT * FROM {relation} WHERE NOT coalesce({_names(product, person)}, false)"
-            candidate = storage.stage(connection, kept, partition=part.partition)
+            candidate = storage.stage(connection, kept, partition=part.partition, tokens=part.tokens)
             # What is kept of the rows as they were goes as well.
             stamp = {**(current.stamp if current else {}), "states": {}, "data_version": candidate.id, "erased": True}
             try:

@@ -64,8 +64,7 @@ def add_erased(home: Path, key: str, *, now: datetime) -> ErasedKeys:
         digest = hashlib.sha256((before.salt + key).encode()).hexdigest()
         after = ErasedKeys(salt=before.salt, digests=tuple(sorted({*before.digests, digest})), last_at=now)
         body = {"format": FORMAT, "salt": after.salt, "digests": after.digests, "last_at": now.isoformat()}
-        durable.replace(file, json.dumps(body, indent=1).encode())
-        file.chmod(0o600)
+        durable.replace(file, json.dumps(body, indent=1).encode(), private=True)
     return after
 
 

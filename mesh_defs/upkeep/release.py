@@ -23,6 +23,7 @@ from mesh_defs.storage.places import load_served, moving, store_served
 from mesh_defs.upkeep.audit import audit, blocking, promised, require_version
 from mesh_defs.upkeep.erased import load_erased
 from mesh_defs.upkeep.quarantined import Custody, described, find, opened
+from mesh_defs.upkeep.tokens import token_keys, tokenised
 from quality_checks import Result
 
 
@@ -154,6 +155,7 @@ def _partition(refused: Refused, custody: Custody) -> Partition | None:
 def _staged(refused: Refused, custody: Custody, storage: Storage) -> Candidate:
     """Stage what would be published: as today's contract has it, and without whoever was erased."""
     contract, connection = custody.product.contract, custody.connection
+    keys = token_keys(contract, custody.settings.token_key)
     present = _in_place(refused, storage) if refused.kind == "rows" else ()
     with ExitStack() as stack:
         relations = [stack.enter_context(opened(connection, storage, refused))]
@@ -163,7 +165,8 @@ def _staged(refused: Refused, custody: Custody, storage: Storage) -> Candidate:
         select = together(*selects) if present else selects[0]
         persons = [column.name for column in contract.carrying("person")]
         select = load_erased(custody.settings.home).without(select, persons)
-        return storage.stage(connection, select, partition=refused.partition)
+        select, tokens = stack.enter_context(tokenised(connection, select, keys))
+        return storage.stage(connection, select, partition=refused.partition, tokens=tokens)
 
 
 @contextmanager

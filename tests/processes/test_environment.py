@@ -94,6 +94,25 @@ def test_what_a_domain_was_given_for_its_own_file_goes_before_what_is_offered_to
     assert environment(secrets=secrets)["MESH_PEOPLE_POSTGRES_READ"] == "handed over"
 
 
+KEYS = {"MESH_TOKENS_EMAIL": "e", "MESH_TOKENS_PERSON": "p", "MESH_TOKENS_CARD": ""}
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_only_the_keys_of_its_own_tokens_are_given(from_file: bool) -> None:
+    told = {"secrets": {"tokens": KEYS}} if from_file else {"environ": KEYS}
+    resident = Resident(location="shop", domain="shop", kinds=frozenset({"email", "card"}))
+    assert environment(resident, **told) == {"MESH_LOCATION": "shop", "MESH_TOKENS_EMAIL": "e"}  # type: ignore[arg-type]
+    assert environment(SHOP, **told) == {"MESH_LOCATION": "shop"}  # type: ignore[arg-type]
+
+
+def test_no_domain_has_a_key_of_its_own() -> None:
+    resident = Resident(location="shop", domain="shop", kinds=frozenset({"email"}))
+    own = {"MESH_TOKENS_EMAIL": "forged", "MESH_TOKENS_CARD": "forged"}
+    assert environment(resident, secrets={"shop": own}) == {"MESH_LOCATION": "shop"}
+    given = environment(resident, secrets={"shop": own, "tokens": KEYS}, environ={"MESH_TOKENS_EMAIL": "outer"})
+    assert given["MESH_TOKENS_EMAIL"] == "outer"
+
+
 def test_an_empty_value_is_no_role() -> None:
     offered = {"MESH_PEOPLE_POSTGRES_READ": "everybody's", "MESH_PEOPLE_POSTGRES_READ_FOR_SHOP": ""}
     assert environment(environ=offered)["MESH_PEOPLE_POSTGRES_READ"] == "everybody's"
