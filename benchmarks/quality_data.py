@@ -12,8 +12,8 @@ PARTITIONS = 20
 REGIONS = ("north", "south", "east", "west")
 COLUMNS = ("impression_id", "person_id", "occurred_at", "region", "code", "cost", "viewable_ms")
 
-# Ids are scattered over 32 bits, so that uniqueness is proved by hashing, the dearer of the two ways that quality_checks
-# knows. A second has four impressions, of four persons. One cost in 500 is negative, one region in 50 unknown.
+# Ids are scattered over 32 bits: in no order, and too sparse for a bitmap. A second has four impressions, of four persons.
+# One cost in 500 is negative, one region in 50 unknown.
 _SOURCE = """SELECT (i * 2654435761) % 4294967291 AS impression_id, (i * 7919) % 1000003 AS person_id,
     TIMESTAMP '2026-01-01' + to_seconds(i // 4) AS occurred_at,
     CASE WHEN mix % 50 > 0 THEN ['north', 'south', 'east', 'west'][1 + mix % 4] END AS region,

@@ -301,8 +301,6 @@ def _select(to: _Translation, node: exp.Expr) -> exp.Expr:
 
 def _distinct_keys(node: exp.Expr) -> tuple[list[exp.Expr], bool] | None:
     """The values whose different combinations are counted, and whether null is not; None for anything else."""
-    if _is_call(node, "BIT_COUNT") and _is_call(node.expressions[0], "BITSTRING_AGG"):
-        return [node.expressions[0].expressions[0]], True
     if isinstance(node, exp.Count) and isinstance(node.this, exp.Distinct):
         (value,) = node.this.expressions
         return (value.expressions, False) if _is_call(value, "HASH") else ([value], True)

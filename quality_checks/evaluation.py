@@ -35,9 +35,9 @@ def evaluate(
     `relation` is what may stand after FROM: a table, `read_parquet([...])`, `(SELECT …)`; `tables` are those that an
     expectation may name to compare with. They must stay the same while they are evaluated: pass immutable files, or open
     a transaction (which an error then aborts). Costs DESCRIBE, one scan for all rules about rows and plain aggregates, and
-    one query for each rule that needs distinct values or an order. What exceeds `memory_limit` is spilled. What does not
-    compile is decided by GX, in memory. `through` says in which database the relation's rows lie, so that they are judged
-    there and only aggregates cross.
+    one query for each rule that needs distinct values or an order. What exceeds `memory_limit` is spilled; what is sorted
+    (see `quality_checks.sorting`) takes 128 MB beside it. What does not compile is decided by GX, in memory. `through` says
+    in which database the relation's rows lie, so that they are judged there and only aggregates cross.
 
     One that cannot be evaluated has failed, with an `error` that names column and reason and never a value. Raises
     QualityError when the relation cannot be read at all; DuckDB's errors of disk, memory and cancelling pass.

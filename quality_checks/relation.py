@@ -1,17 +1,23 @@
 """What is examined: text that may stand after FROM, on a DuckDB connection. The package's only IO."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from quality_checks import sorting
 from quality_checks.errors import QualityError, nearest
 from quality_checks.pushdown import ask, can_ask
 from quality_checks.remote import Remote
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_Taken = TypeVar("_Taken")
 
 
 class UnansweredError(Exception):
@@ -86,12 +92,17 @@ class Relation:
         """
         known = self._places.setdefault((ordered.sql("duckdb"), str(self.condition)), {})
         if unknown := sorted(set(places).difference(known)):
-            # QUANTILE_DISC takes the value in whose middle we ask.
-            shares = [exp.Literal.number(format(Decimal(repr((place + 0.5) / of)), "f")) for place in unknown]
-            call = exp.Anonymous(this="QUANTILE_DISC", expressions=[ordered.copy(), exp.Array(expressions=shares)])
-            (values,) = self.answer(self.select(call))
+            values = self._by_sorting(ordered, unknown, of=of) or self._by_quantiles(ordered, unknown, of=of)
             known |= zip(unknown, values, strict=True)
         return [known[place] for place in places]
+
+    def sorts(self, rows: int) -> bool:
+        """Tell whether numbers of so many rows had better be sorted here: where they lie elsewhere, they stay there."""
+        return self.remote is None and rows >= sorting.ROWS_MIN
+
+    def numbers(self, query: exp.Select, *, at_most: int) -> "NDArray[Any] | None":
+        """Return a query's one column of numbers in order, or None: see `sorted_numbers`. Raises as `answer` does."""
+        return self._ask(query, lambda answer: sorting.sorted_numbers(answer, at_most=at_most))
 
     def answers(self, aggregates: Sequence[exp.Expr]) -> list[Any]:
         """Compute aggregates of all rows in one scan; in two when only some can be asked where the rows lie."""
@@ -105,9 +116,27 @@ class Relation:
             found |= zip(left, self._fetch(self.select(*(aggregates[at] for at in left)))[0], strict=True)
         return [found[at] for at in range(len(aggregates))]
 
+    def _by_sorting(self, ordered: exp.Expr, places: Sequence[int], *, of: int) -> list[Any]:
+        """Return nothing when they are not to be sorted."""
+        if not self.sorts(of) or of > sorting.NUMBERS_MAX:
+            return []
+        present = exp.not_(exp.Is(this=ordered.copy(), expression=exp.null()))
+        numbers = self.numbers(self.select(ordered.copy()).where(present), at_most=of)
+        return [] if numbers is None or len(numbers) != of else list(numbers[places].tolist())
+
+    def _by_quantiles(self, ordered: exp.Expr, places: Sequence[int], *, of: int) -> list[Any]:
+        # QUANTILE_DISC takes the value in whose middle we ask.
+        shares = [exp.Literal.number(format(Decimal(repr((place + 0.5) / of)), "f")) for place in places]
+        call = exp.Anonymous(this="QUANTILE_DISC", expressions=[ordered.copy(), exp.Array(expressions=shares)])
+        (values,) = self.answer(self.select(call))
+        return list(values)
+
     def _fetch(self, query: exp.Expr) -> Sequence[tuple[Any, ...]]:
+        return self._ask(query, lambda answer: answer.fetchall())
+
+    def _ask(self, query: exp.Expr, take: Callable[[duckdb.DuckDBPyConnection], _Taken]) -> _Taken:
         try:
-            return self.connection.execute(query.sql("duckdb")).fetchall()
+            return take(self.connection.execute(query.sql("duckdb")))
         except RecursionError:  # a tree too deep to be written down
             kind = "RecursionError"
         except (duckdb.OperationalError, duckdb.InterruptException):

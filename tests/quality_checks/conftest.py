@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from quality_checks import Expectation, Result, evaluate
+from quality_checks import Expectation, Result, evaluate, sorting
 
 Expect = Callable[..., Expectation]
 Verdict = Callable[..., Result]
@@ -43,3 +43,13 @@ def verdict(connection: duckdb.DuckDBPyConnection, expect: Expect) -> Verdict:
         return evaluate(connection, "t", [expect(type, column="c", **kwargs)])[0]
 
     return verdict
+
+
+@pytest.fixture(params=["by DuckDB", "sorted", "sorted in turns"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Judge few rows as many are judged: what they would be sorted for, and in how many turns, is for larger tables."""
+    if request.param != "by DuckDB":
+        monkeypatch.setattr(sorting, "ROWS_MIN", 0)
+    if request.param == "sorted in turns":
+        monkeypatch.setattr(sorting, "NUMBERS_MAX", 2)
+    return str(request.param)

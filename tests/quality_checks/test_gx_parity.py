@@ -25,6 +25,7 @@ from quality_checks import (
     plans,
     primary_key,
     row_rules,
+    sorting,
     text_rules,
     uniqueness,
 )
@@ -85,8 +86,12 @@ def ours(name: str, places: Iterable[int]) -> Found:
         return dict(zip(places, evaluate(connection, "t", rules, tables={"twin": "t", "other": "other"}), strict=True))
 
 
+@pytest.mark.parametrize("rows_min", [sorting.ROWS_MIN, 0], ids=["asked", "sorted"])
 @pytest.mark.parametrize("name", TABLES)
-def test_verdicts_and_counts_are_those_of_gx(name: str, by_gxs: dict[str, Found]) -> None:
+def test_verdicts_and_counts_are_those_of_gx(
+    name: str, rows_min: int, by_gxs: dict[str, Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "ROWS_MIN", rows_min)
     found = ours(name, by_gxs[name])
     unlike = [
         (mine, gxs, what)

@@ -14,6 +14,8 @@ from quality_checks import Expectation, Result, evaluate
 
 Verdict = Callable[..., Result]
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 NAN, INF = float("nan"), float("inf")
 MEDIAN = "expect_column_median_to_be_between"
 QUANTILES = "expect_column_quantile_values_to_be_between"

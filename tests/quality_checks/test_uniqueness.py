@@ -8,10 +8,14 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
-from quality_checks import Expectation, Result, evaluate
+from quality_checks import Expectation, Result, evaluate, sorting
+from quality_checks.uniqueness import TURNS_MAX, UniquePlan
 
 Verdict = Callable[..., Result]
+
+pytestmark = pytest.mark.usefixtures("each_way")
 
 UNIQUE = "expect_column_values_to_be_unique"
 COMPOUND = "expect_compound_columns_to_be_unique"
@@ -71,7 +75,7 @@ def unique_c() -> Expectation:
 @settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.one_of(st.integers(-6, 6), st.integers(-200, 200), st.none()), max_size=14))
 @pytest.mark.parametrize("type", ["INTEGER", "VARCHAR"])
-def test_bitmaps_and_hashes_count_as_a_counter_does(verdict: Verdict, type: str, values: list[int | None]) -> None:
+def test_counts_as_a_counter_does(verdict: Verdict, type: str, values: list[int | None]) -> None:
     assert verdict(type, values, UNIQUE).unexpected_count == in_groups([value for value in values if value is not None])
 
 
@@ -98,3 +102,49 @@ def test_any_type_can_be_a_key(connection: duckdb.DuckDBPyConnection, type: str)
     null_only = f"(SELECT NULL::{type} AS c, i FROM range(3) r(i))"
     key = Expectation(type=COMPOUND, kwargs={"column_list": ["c", "i"], "ignore_row_if": "never"})
     assert [result.success for result in evaluate(connection, null_only, [unique_c(), key])] == [True, True]
+
+
+@pytest.mark.parametrize("again", [0, 1, 131_071, 131_072, 299_998])
+def test_a_key_that_occurs_again_is_found_wherever_it_stands(connection: duckdb.DuckDBPyConnection, again: int) -> None:
+    """Within a batch, at its edges, and in another one."""
+    relation = f"(SELECT CASE WHEN i = 299999 THEN {again} ELSE i END * 7919 AS c FROM range(300000) r(i))"
+    assert evaluate(connection, relation, [unique_c()])[0].unexpected_count == 2
+
+
+def test_keys_whose_hashes_collide_are_no_duplicates(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_two = property(lambda plan: exp.Mod(this=exp.Anonymous(this="HASH", expressions=plan._key), expression=two()))
+    monkeypatch.setattr(UniquePlan, "_hash", of_two)
+    assert evaluate(connection, "range(9) v(c)", [unique_c()])[0].success
+    assert evaluate(connection, "(SELECT i // 2 AS c FROM range(9) v(i))", [unique_c()])[0].unexpected_count == 8
+
+
+def two() -> exp.Expr:
+    return exp.Literal.number(2)
+
+
+def test_only_the_rows_of_a_condition_are_judged(connection: duckdb.DuckDBPyConnection) -> None:
+    kwargs = {"column": "c", "row_condition": "i > 2", "condition_parser": "pandas"}
+    of_some = Expectation(type=UNIQUE, kwargs=kwargs)
+    results = evaluate(connection, "(SELECT i, greatest(i, 3) AS c FROM range(9) v(i))", [of_some, unique_c()])
+    assert [result.unexpected_count for result in results] == [0, 4]
+
+
+@pytest.mark.parametrize("rows", [2 * TURNS_MAX, 2 * TURNS_MAX + 1])
+def test_more_turns_than_are_worth_it_are_left_to_duckdb(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, each_way: str, rows: int
+) -> None:
+    sizes: list[int] = []
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        found = sorted_numbers(*arguments, **named)
+        sizes.append(0 if found is None else len(found))
+        return found
+
+    sorted_numbers = sorting.sorted_numbers
+    monkeypatch.setattr(sorting, "sorted_numbers", noted)
+    assert evaluate(connection, f"range({rows}) v(c)", [unique_c()])[0].success
+    turns = {"by DuckDB": 0, "sorted": 1, "sorted in turns": TURNS_MAX if rows <= 2 * TURNS_MAX else 0}[each_way]
+    assert len(sizes) == turns
+    assert sum(sizes) == (rows if turns else 0)
