@@ -17,6 +17,10 @@ JOIN creatives.works AS c USING (work_id)
 GROUP BY ALL ORDER BY clicks DESC, genre LIMIT 8
 """.strip()
 
+PLANNED = """
+SELECT placement, count(*) AS shown, count(DISTINCT person_id) AS persons FROM events.impressions GROUP BY ALL ORDER BY 2
+""".strip()
+
 # (what it shows, the command)
 STEPS: Sequence[tuple[str, Sequence[str]]] = (
     (
@@ -32,6 +36,18 @@ STEPS: Sequence[tuple[str, Sequence[str]]] = (
     (
         "A question across three domains, through the one door, with what it moved",
         ("query", QUESTION, "--as", "ada", "--purpose", "measurement"),
+    ),
+    (
+        "Why the events' pipelines see what they see of persons: consent as a row rule, addresses as tokens",
+        ("access", "why", "audiences.persons", "--as", "service:events", "--purpose", "delivery"),
+    ),
+    (
+        "Access in a minute: a planner asks for a week of the log; the access file answers; persons are tokens",
+        ("access", "request", "events.impressions", "--purpose", "planning", "--days", "7", "--as", "max"),
+    ),
+    (
+        "… and it holds from the next query on",
+        ("query", PLANNED, "--as", "max", "--purpose", "planning"),
     ),
     ("Its lineage, across domains", ("lineage", "events.daily_reach")),
     ("What lies in the audiences' stores, and what of it has a contract", ("inventory", "audiences")),

@@ -7,6 +7,7 @@
     ├── AccessDeniedError     the rules do not let this principal read this
     ├── StorageError          bytes are missing, torn or refused
     ├── EngineError           the engine failed while it ran an allowed query
+    ├── TokenKeyError         the key that joinable tokens are made with was not given, or is none
     └── UnreachableError      something this command needs does not answer
         └── StorageUnreachableError      also a StorageError: the server that has the bytes
 
@@ -95,6 +96,12 @@ class EngineError(MeshError):
     """The engine failed while it ran an allowed query; the message never carries a value."""
 
     code = "engine"
+
+
+class TokenKeyError(MeshError):
+    """The key that a product's joinable tokens are made with was not given to this process, or is none."""
+
+    code = "token-key"
 
 
 class UnreachableError(MeshError):

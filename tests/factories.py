@@ -1,7 +1,7 @@
 """Valid values and documents with sensible defaults; a test states only what it is about."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,10 +9,12 @@ from typing import Any
 
 import yaml
 
+from mesh_defs.documents.snapshot import FORMAT
 from mesh_defs.errors import DeclarationError
 from mesh_defs.model.access import AccessRequest, Grant, Principal
 from mesh_defs.model.contract import Column, Contract, Server
 from mesh_defs.model.mesh import DataProduct, Domain, Section, Snapshot, Standards
+from mesh_defs.policy.authorize import Policy
 from quality_checks import Expectation
 
 TODAY = date(2026, 11, 1)
@@ -79,8 +81,15 @@ def a_principal(name: str = "ada", *roles: str) -> Principal:
 
 
 def a_request(*products: str, **given: Any) -> AccessRequest:
-    defaults = {"principal": a_principal(), "purpose": "measurement", "today": TODAY}
+    defaults = {"principal": a_principal(), "purpose": "measurement", "now": NOW}
     return AccessRequest(products=products, **{**defaults, **given})
+
+
+def a_policy(*grants: Grant, of: Iterable[str] = (), contracts: Sequence[Contract] = (), **given: Any) -> Policy:
+    """The grants, over contracts of the products that they name, and of those in `of`."""
+    products = {*of, *(grant.product for grant in grants)}
+    every = {product: a_contract(product) for product in products} | {each.product: each for each in contracts}
+    return Policy(grants=grants, contracts=every, **{"standards": a_standards(), **given})
 
 
 def a_standards(**given: Any) -> Standards:
@@ -103,12 +112,12 @@ def a_standards(**given: Any) -> Standards:
 
 def a_section(domain: Domain | None = None, *products: DataProduct, **given: Any) -> Section:
     domain = domain or a_domain()
-    defaults: dict[str, Any] = {"grants": (), "fingerprint": "f", "hash": "h", "loaded_at": NOW}
+    defaults: dict[str, Any] = {"access": (), "fingerprint": "f", "hash": "h", "loaded_at": NOW}
     return Section(**{"location": domain.name, "domain": domain, "products": products, **defaults, **given})
 
 
 def a_snapshot(*sections: Section, generation: int = 1) -> Snapshot:
-    return Snapshot(format=1, generation=generation, sections=sections)
+    return Snapshot(format=FORMAT, generation=generation, sections=sections)
 
 
 def not_null(column: str, **given: Any) -> Expectation:

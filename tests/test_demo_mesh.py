@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from demo.other_systems import main as write_other_systems
+from mesh_defs.access.policy_tests import declared, run_tests
 from mesh_defs.catalog.describe import product_rows
 from mesh_defs.catalog.loader import load_definitions
 from mesh_defs.documents.workspace import read_workspace
@@ -117,6 +119,82 @@ def test_answers_a_question_across_three_domains(demo: Settings) -> None:
     answer = ask(demo, QUESTION)
     assert answer.table().num_rows == 8
     assert {read.product.partition(".")[0] for read in answer.movement.products} == {"events", "audiences", "creatives"}
+
+
+def test_persons_and_events_can_be_joined_by_tokens_and_the_partner_has_none(demo: Settings) -> None:
+    mesh = open_mesh(demo)
+    own = [name for name, product in mesh.products.items() if not product.contract.external]
+    versions = {name: open_storage(mesh.products[name], demo).current() for name in own}
+    tokenised = {name: version.tokens for name, version in versions.items() if version and version.tokens}
+    assert {name: set(each) for name, each in tokenised.items()} == {
+        "audiences.persons": {"person_id", "email"},
+        "audiences.engagement": {"person_id"},
+        "audiences.consents": {"person_id"},
+        "events.impressions": {"person_id"},
+        "events.clicks": {"person_id"},
+    }
+    found = []
+    with duckdb.connect() as connection:
+        for name in ("audiences.persons", "events.impressions"):
+            storage, version = open_storage(mesh.products[name], demo), versions[name]
+            assert version
+            relation = storage.relation(connection, version.parts, whole=True)
+            query = f"SELECT DISTINCT person_id, {version.token_columns['person_id']} FROM {relation}"
+            found.append(set(connection.execute(query).fetchall()))
+    assert len(found[1]) > 1000
+    assert found[1] <= found[0]
+    assert len({token for _, token in found[0]}) == len(found[0])
+
+
+def test_the_ad_servers_input_is_filtered_and_masked_for_it(demo: Settings) -> None:
+    """events.impressions is made of audiences.persons as the events may see them, and of nothing more."""
+    everybody = rows(demo, "SELECT * FROM audiences.persons", who="service:audiences")
+    names = ask(demo, "SELECT * FROM audiences.persons LIMIT 0", who="service:audiences").schema.names
+    persons = {str(row["person_id"]): row for row in (dict(zip(names, each, strict=True)) for each in everybody)}
+    addresses = {row["email"] for row in persons.values()} | {row["name"] for row in persons.values()}
+
+    query = "SELECT person_id, email, name, consent_delivery FROM audiences.persons"
+    seen = rows(demo, query, who="service:events", purpose="delivery")
+    assert {str(who) for who, *_ in seen} == {who for who, row in persons.items() if row["consent_delivery"]}
+    assert 0 < len(seen) < len(persons)
+    assert {name for _, _, name, _ in seen} == {None}
+    tokens = {email for _, email, _, _ in seen}
+    assert len(tokens) == len(seen)  # one for each address: they join
+    assert not tokens & addresses
+    assert all(consented for *_, consented in seen)
+
+    shown_to = {
+        str(who) for (who,) in rows(demo, "SELECT DISTINCT person_id FROM events.impressions", who="service:events")
+    }
+    assert shown_to <= {str(who) for who, *_ in seen}
+    assert shown_to & {who for who, row in persons.items() if row["consent_measurement"]} == shown_to
+
+    counted = rows(demo, "SELECT bool_and(consent_measurement), count(*) FROM audiences.persons", who="service:events")
+    assert counted == [(True, sum(bool(row["consent_measurement"]) for row in persons.values()))]
+
+
+def test_no_masked_value_of_the_ad_servers_input_can_be_asked_about(demo: Settings) -> None:
+    [(email, name)] = rows(
+        demo,
+        "SELECT email, name FROM audiences.persons WHERE consent_delivery ORDER BY 1 LIMIT 1",
+        who="service:audiences",
+    )
+    for where in (
+        f"email = '{email}'",
+        f"name = '{name}'",
+        "name IS NOT NULL",
+        "email LIKE '%@%'",
+        "NOT consent_delivery",
+    ):
+        query = f"SELECT count(*) FROM audiences.persons WHERE {where}"
+        assert rows(demo, query, who="service:events", purpose="delivery") == [(0,)]
+
+
+def test_the_access_files_say_what_their_tests_say(demo: Settings) -> None:
+    policy, rules = declared(demo.root)
+    outcomes = run_tests((test for each in rules for test in each.tests), policy)
+    assert [f"{each.test.name}: {each.wrong}" for each in outcomes if each.wrong] == []
+    assert len(outcomes) >= 7
 
 
 def test_a_rerun_makes_the_same_rows(demo: Settings) -> None:

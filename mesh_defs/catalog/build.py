@@ -143,7 +143,7 @@ def _kept(location: Location, last_good: Section | None, error: str, root: Path)
         location=location.name,
         domain=last_good.domain if last_good else None,
         products=last_good.products if last_good else (),
-        grants=last_good.grants if last_good else (),
+        access=last_good.access if last_good else (),
         fingerprint=location.fingerprint(root),
         hash="",
         loaded_at=last_good.loaded_at if last_good else datetime.now(UTC),

@@ -42,8 +42,10 @@ def product_page(mesh: Mesh, settings: Settings, name: str) -> dict[str, Any]:
         "schedule": contract.service_level.schedule,
         "purpose": contract.purpose,
         "inputs": list(product.inputs),
+        "withheld": dict(health.withheld),
         "consumers": list(mesh.downstream(name)),
         "keys": [f"{column.name} ({column.identifies})" for column in contract.columns if column.identifies],
+        "tokens": [f"{name} ({kind})" for name, kind in contract.tokens.items()],
         "contract_file": contract.file,
         "columns": [
             {

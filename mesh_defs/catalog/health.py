@@ -1,7 +1,7 @@
 """Can I trust it now: what is published, how fresh, which checks it passed, and whether a newer candidate was refused."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ Freshness = Literal["fresh", "late", "unpromised", "unpublished"]
 class Health:
     """The state of one product's pointer. `refused` is the newest quarantined candidate, if it is newer than the version.
 
+    `withheld`: input -> what its owner kept back when this version was made ("rows", "columns", "rows and columns").
     Of an external product: the state when it was last looked at, `observed_at`; `published_at` is when its rows changed.
     """
 
@@ -33,6 +34,7 @@ class Health:
     refused: str | None = None
     trouble: str | None = None
     observed_at: datetime | None = None
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def checks_passed(self) -> int:
@@ -73,6 +75,7 @@ def health_of(product: DataProduct, storage: Storage, *, now: datetime) -> Healt
         checks=tuple(version.stamp.get("checks", ())),
         refused=refused.id if refused and newer else None,
         trouble=version.recovered,
+        withheld={name: told["withheld"] for name, told in version.stamp.get("read", {}).items() if "withheld" in told},
     )
 
 

@@ -15,7 +15,7 @@ from mesh_defs.documents.snapshot import dump_section, parse_expected, parse_pro
 from mesh_defs.documents.standards import read_domain, read_standards
 from mesh_defs.documents.workspace import Location
 from mesh_defs.errors import DeclarationError, Finding
-from mesh_defs.model.access import Grant
+from mesh_defs.model.access import AccessRules
 from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import DataProduct, Section, Standards
 
@@ -37,17 +37,17 @@ def load_definitions(location: Location) -> dg.Definitions:
 
 
 def load_section(location: Location, *, root: Path, now: datetime) -> Section:
-    """Read what a domain's location declares: products from its asset graph, grants from its access files."""
+    """Read what a domain's location declares: products from its asset graph, access from its access files."""
     standards = read_standards(root)
     domain = read_domain(location.folder, standards, root=root)
     definitions = load_definitions(location)
     products = tuple(_products(definitions))
-    grants = _grants(location.folder, products, standards, root)
+    access = _access(location.folder, products, standards, root)
     section = Section(
         location=location.name,
         domain=domain,
         products=products,
-        grants=grants,
+        access=access,
         fingerprint=location.fingerprint(root),
         hash="",
         loaded_at=now,
@@ -84,26 +84,27 @@ def _products(definitions: dg.Definitions) -> Iterator[DataProduct]:
             yield parse_product(declared.value if isinstance(declared, dg.JsonMetadataValue) else declared)
 
 
-def _grants(folder: Path, products: tuple[DataProduct, ...], standards: Standards, root: Path) -> tuple[Grant, ...]:
-    names = frozenset(product.name for product in products)
+def _access(
+    folder: Path, products: tuple[DataProduct, ...], standards: Standards, root: Path
+) -> tuple[AccessRules, ...]:
+    contracts = {product.name: product.contract for product in products}
     findings: list[Finding] = []
-    grants: list[Grant] = []
+    found: list[AccessRules] = []
     seen: dict[str, str] = {}
     for file in sorted((folder / "access").glob("*.access.yaml")):
         try:
-            read = read_access(file, standards, products=names, root=root)
+            read = read_access(file, standards, contracts=contracts, root=root)
         except DeclarationError as error:
             findings += error.findings
             continue
-        for grant in read[:1]:
-            if grant.product in seen:
-                what = f"a second access file of {grant.product}, the first is {seen[grant.product]}"
-                findings.append(Finding(where=str(file), what=what, fix="keep one access file per product"))
-            seen[grant.product] = file.name
-        grants += read
+        if read.product in seen:
+            what = f"a second access file of {read.product}, the first is {seen[read.product]}"
+            findings.append(Finding(where=str(file), what=what, fix="keep one access file per product"))
+        seen[read.product] = file.name
+        found.append(read)
     if findings:
         raise DeclarationError(findings)
-    return tuple(grants)
+    return tuple(found)
 
 
 def _import(location: Location) -> ModuleType:

@@ -80,9 +80,10 @@ def show(product: str, as_json: bool) -> None:
             if page["external"]
             else None,
             "freshness": f"{page['freshness']} (promised: {page['freshness_hours_max'] or '–'} h)",
-            "made from": tuple(page["inputs"]),
+            "made from": tuple(_seen(name, page["withheld"]) for name in page["inputs"]),
             "read by": tuple(page["consumers"]),
             "joins on": tuple(page["keys"]),
+            "has tokens of": tuple(page["tokens"]),
             "contract": page["contract_file"],
         }
     )
@@ -138,6 +139,10 @@ def _warn(row: dict[str, Any]) -> None:
     if row["refused"]:
         told = "readers keep the last good version" if row["version"] else "nothing is published"
         sys.stderr.write(f"! {row['name']}: candidate {row['refused']} was refused by its checks; {told}\n")
+
+
+def _seen(name: str, withheld: dict[str, str]) -> str:
+    return f"{name} (without some {withheld[name]})" if name in withheld else name
 
 
 def _warn_broken(mesh: Any) -> None:

@@ -37,11 +37,11 @@ def clocks(settings: Settings) -> Iterator[Examined]:
 
 
 def secrets(settings: Settings) -> Iterator[Examined]:
-    """Secrets files are for one user's eyes, and each belongs to a domain."""
+    """Secrets files are for one user's eyes, and each belongs to a domain, to Dagster or to the tokens."""
     from mesh_defs.processes.apart import given_to_none
-    from mesh_defs.processes.environment import DAGSTER
+    from mesh_defs.processes.environment import DAGSTER, TOKENS
 
-    known = {each.folder.name for each in read_workspace(settings.root)} | {DAGSTER}
+    known = {each.folder.name for each in read_workspace(settings.root)} | {DAGSTER, TOKENS}
     for file in sorted(settings.secrets.glob("*.env")):
         mode = file.stat().st_mode & 0o777
         fix = f"chmod 600 {file}" if mode & 0o077 else ""
@@ -97,8 +97,12 @@ def _reached_by(location: Location, mesh: Mesh, theirs: Settings) -> Iterator[Ex
 
 
 def _trouble(product: DataProduct, theirs: Settings, *, write: bool) -> tuple[str, str] | None:
+    from mesh_defs.upkeep.tokens import token_keys
+
     try:
         (open_storage(product, theirs, write=True) if write else open_readable(product, theirs)).current()
+        if write:
+            token_keys(product.contract, theirs.token_key)
     except MeshError as error:
         return (
             f"{product.name} cannot be {'written' if write else 'read'}: {error.what}",

@@ -139,13 +139,13 @@ def _tell_dagster(done: "Release") -> None:
 
 
 def _with_custody(product: str, call: "Callable[[Custody], _Done]") -> _Done:
-    from mesh_defs.ledger import Ledger
+    from mesh_defs.ledger import open_ledger
     from mesh_defs.upkeep.connection import working
     from mesh_defs.upkeep.quarantined import Custody
 
     settings = load_settings()
     mesh = open_mesh(settings)
-    found, ledger = find_product(mesh, product), Ledger(settings.ledger_url)
+    found, ledger = find_product(mesh, product), open_ledger(settings)
     with working(settings, mesh.standards) as connection:
         return call(
             Custody(product=found, mesh=mesh, settings=settings, ledger=ledger, connection=connection, clock=_now)

@@ -9,13 +9,14 @@ from typing import IO, Any
 import click
 
 from mesh_defs.cli.render import as_json, print_json, print_table, size
+from mesh_defs.documents.receipt import dump_receipt, write_receipt
 from mesh_defs.errors import AccessDeniedError
 from mesh_defs.model.access import service_of
 from mesh_defs.model.query import Movement, QueryRequest
 from mesh_defs.query.answer import Answer
 from mesh_defs.query.platform import open_platform
 from mesh_defs.query.run import run_query
-from mesh_defs.settings import load_settings
+from mesh_defs.settings import Settings, load_settings
 
 TABLE_ROWS_MAX = 40
 
@@ -27,9 +28,19 @@ TABLE_ROWS_MAX = 40
 @click.option("--json", "as_json_object", is_flag=True, help="Short for --format json.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; parquet needs one.")
+@click.option("--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="Value of $NAME in the SELECT.")
+@click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), help="File to keep; see `mesh replay`.")
 @click.option("--limit", default=TABLE_ROWS_MAX, show_default=True, help="Rows that a table shows; 0 shows all.")
 def query(
-    sql: str, principal: str | None, purpose: str | None, as_json_object: bool, form: str, out: Path | None, limit: int
+    sql: str,
+    principal: str | None,
+    purpose: str | None,
+    as_json_object: bool,
+    form: str,
+    out: Path | None,
+    given: tuple[str, ...],
+    receipt: Path | None,
+    limit: int,
 ) -> None:
     """Ask one SELECT over products, e.g. "SELECT region, sum(reach) FROM events.daily_reach GROUP BY region".
 
@@ -40,25 +51,52 @@ def query(
     form = "json" if as_json_object else form
     if form == "parquet" and out is None:
         raise click.UsageError("--format parquet needs --out FILE")
-    who = principal or settings.principal
-    if who is None:
-        raise click.UsageError("say who asks: --as NAME, or set MESH_PRINCIPAL")
-    if service_of("") in who:
-        raise AccessDeniedError(f"{who} is a pipeline's identity", fix="ask as a person: --as NAME")
-    request = QueryRequest(sql=_text(sql), principal=who, purpose=purpose or settings.purpose)
+    request = QueryRequest(
+        sql=_text(sql),
+        principal=asker(principal, settings),
+        purpose=purpose or settings.purpose,
+        parameters=dict(_parameter(each) for each in given),
+    )
     if out is not None and not out.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {out.absolute().parent}")
     with run_query(request, open_platform(settings)) as answer:
         _WRITERS[form](answer, out, limit)
+        if receipt is not None:
+            write_receipt(receipt, answer.receipt)
         if form != "json":
             _print_movement(answer.movement)
+
+
+def asker(given: str | None, settings: Settings) -> str:
+    """Who asks on the command line: a person."""
+    who = given or settings.principal
+    if who is None:
+        raise click.UsageError("say who asks: --as NAME, or set MESH_PRINCIPAL")
+    if service_of("") in who:
+        raise AccessDeniedError(f"{who} is a pipeline's identity", fix="ask as a person: --as NAME")
+    return who
+
+
+def _parameter(given: str) -> tuple[str, Any]:
+    """A value that reads as JSON is that; any other is a text."""
+    import json
+
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise click.UsageError(f"'{given}' is no NAME=VALUE")
+    try:
+        read = json.loads(value)
+    except ValueError:
+        return name, value
+    return name, read if isinstance(read, str | int | float | bool) or read is None else value
 
 
 def _text(sql: str) -> str:
     return sys.stdin.read() if sql == "-" else sql
 
 
-def _table(answer: Answer, out: Path | None, limit: int) -> None:
+def show_table(answer: Answer, out: Path | None, limit: int) -> None:
+    """Print the rows for people, at most `limit`; 0 means all."""
     names = answer.schema.names
     rows = (row for batch in answer.reader() for row in zip(*(c.to_pylist() for c in batch.columns), strict=True))
     shown = list(islice(rows, limit or None))
@@ -86,6 +124,7 @@ def _json(answer: Answer, out: Path | None, limit: int) -> None:
         for row in zip(*(c.to_pylist() for c in each), strict=True)
     ]
     body = {"columns": names, "rows": rows, "movement": movement_json(answer.movement)}
+    body["receipt"] = dump_receipt(answer.receipt)
     if out is None:
         print_json(body)
         return
@@ -102,7 +141,7 @@ def _parquet(answer: Answer, out: Path | None, limit: int) -> None:
             writer.write_batch(batch)
 
 
-_WRITERS = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}
+_WRITERS = {"table": show_table, "csv": _csv, "json": _json, "parquet": _parquet}
 
 
 def _target(out: Path | None) -> Any:

@@ -1,23 +1,28 @@
-"""access/*.access.yaml: who may read a product, for which purposes, until when. Deny is the default."""
+"""access/*.access.yaml: who may read a product, for which purposes, which rows and columns how, until when; what may be
+asked for; and tests of all that. Deny is the default."""
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from mesh_defs.documents.complaints import Complaints
+from mesh_defs.documents.masks import MaskField, misfit
 from mesh_defs.documents.reading import Document, read_document
-from mesh_defs.documents.standards import Slug, Strict
+from mesh_defs.documents.strict import Name, Slug, Strict, Text
 from mesh_defs.documents.structure import build, known_name, refusal
-from mesh_defs.errors import nearest
-from mesh_defs.model.access import Grant
+from mesh_defs.errors import QueryRejectedError, nearest
+from mesh_defs.model.access import AccessRules, Grant, PolicyTest, Principal, Requestable
+from mesh_defs.model.contract import Contract
 from mesh_defs.model.mesh import Standards
+from mesh_defs.sql.row_rule import check_rule
 
 _SERVICE = re.compile(r"service:[a-z][a-z0-9_]{0,62}")
-# The name under which the door records that a domain's own pipeline needed no grant.
-_RESERVED = "own-domain"
+# Names that the door records for what no file grants: a domain's own pipeline, and what was given on request.
+_RESERVED = ("own-domain", "request-")
 _ANYWHERE = "not in mesh.yaml"
 
 
@@ -31,57 +36,149 @@ def _principal(name: str, info: ValidationInfo) -> str:
 
 
 def _id(name: str) -> str:
-    if name == _RESERVED:
+    if name.startswith(_RESERVED):
         raise refusal(f"'{name}' is reserved", "give the grant another id")
     return name
 
 
-class _Grant(Strict):
+_Role = Annotated[str, known_name("roles", _ANYWHERE)]
+_Principal = Annotated[str, AfterValidator(_principal)]
+_Purpose = Annotated[str, known_name("purposes", _ANYWHERE)]
+_Column = Annotated[str, known_name("columns", "no column of the product")]
+
+
+class _Shown(Strict):
+    """To whom something is shown, for what, and how much of it."""
+
     id: Annotated[Slug, AfterValidator(_id)]
-    roles: list[Annotated[str, known_name("roles", _ANYWHERE)]] = Field(default=[])
-    principals: list[Annotated[str, AfterValidator(_principal)]] = Field(default=[])
-    purposes: list[Annotated[str, known_name("purposes", _ANYWHERE)]] = Field(min_length=1)
+    roles: list[_Role] = Field(default=[])
+    principals: list[_Principal] = Field(default=[])
+    purposes: list[_Purpose] = Field(min_length=1)
+    rows: Text | None = None
+    masks: dict[_Column, MaskField] = Field(default={})
+    columns: list[_Column] = Field(default=[])
+
+    def fields(self, product: str) -> dict[str, Any]:
+        """What a Grant and a Requestable have in common."""
+        return {
+            "id": self.id,
+            "product": product,
+            "roles": tuple(self.roles),
+            "principals": tuple(self.principals),
+            "purposes": tuple(self.purposes),
+            "rows": self.rows,
+            "masks": {column: form.value() for column, form in self.masks.items()},
+            "columns": tuple(self.columns),
+        }
+
+
+class _Grant(_Shown):
     expires: date | None = None
+
+
+class _Requestable(_Shown):
+    days_max: int = Field(ge=1, le=366)
+    instant: bool = False
+
+
+class _Asker(Strict):
+    principal: _Principal | None = None
+    roles: list[_Role] = Field(default=[])
+    attributes: dict[Name, list[Text]] = Field(default={})
+    purpose: _Purpose
+
+
+def _expected(given: Any) -> Any:
+    if given == "denied":
+        return None
+    if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
+        raise refusal("expects neither rows nor `denied`", "write `expect: denied`, or a list of rows")
+    return given
+
+
+class _Test(Strict):
+    name: Text
+    as_: _Asker = Field(alias="as")
+    given: list[dict[_Column, Any]] = Field(default=[])
+    expect: Annotated[Any, BeforeValidator(_expected)]
 
 
 class _Access(Strict):
     format: Literal[1]
     product: Annotated[str, known_name("products", "no product of this domain")]
     grants: list[_Grant] = Field(default=[])
+    requestable: list[_Requestable] = Field(default=[])
+    tests: list[_Test] = Field(default=[])
 
 
-def read_access(path: Path, standards: Standards, *, products: frozenset[str], root: Path) -> tuple[Grant, ...]:
-    """Read one access file of a domain that offers `products`. Raises DeclarationError with every finding."""
+def read_access(path: Path, standards: Standards, *, contracts: Mapping[str, Contract], root: Path) -> AccessRules:
+    """Read one access file of a domain that offers `contracts`. Raises DeclarationError with every finding."""
     document = read_document(path, root=root)
+    contract = contracts.get(str(document.data.get("product")))
     known = {
-        "products": products,
+        "products": contracts,
         "people": standards.people,
         "roles": standards.roles,
         "purposes": standards.purposes,
+        **({"columns": contract.column_names} if contract else {}),
     }
     declared = build(_Access, document, known=known)
-    _require_sense(declared, document)
-    return tuple(
-        Grant(
-            id=grant.id,
-            product=declared.product,
-            principals=tuple(grant.principals),
-            roles=tuple(grant.roles),
-            purposes=tuple(grant.purposes),
-            expires=grant.expires,
-        )
-        for grant in declared.grants
+    _require_sense(declared, contracts[declared.product], document)
+    product = declared.product
+    return AccessRules(
+        product=product,
+        grants=tuple(Grant(**each.fields(product), expires=each.expires) for each in declared.grants),
+        requestable=tuple(
+            Requestable(**each.fields(product), days_max=each.days_max, instant=each.instant)
+            for each in declared.requestable
+        ),
+        tests=tuple(_tests(declared, standards, document)),
     )
 
 
-def _require_sense(declared: _Access, document: Document) -> None:
-    """What only several fields together tell."""
+def _tests(declared: _Access, standards: Standards, document: Document) -> Iterator[PolicyTest]:
+    for index, test in enumerate(declared.tests):
+        given = {name: tuple(values) for name, values in test.as_.attributes.items()}
+        known = standards.people.get(test.as_.principal or "")
+        asker = known or Principal(name=test.as_.principal or "tester", roles=tuple(test.as_.roles))
+        roles = tuple(dict.fromkeys((*asker.roles, *test.as_.roles)))
+        yield PolicyTest(
+            product=declared.product,
+            name=test.name,
+            principal=Principal(name=asker.name, roles=roles, attributes={**asker.attributes, **given}),
+            purpose=test.as_.purpose,
+            given=tuple(test.given),
+            expected=None if test.expect is None else tuple(test.expect),
+            where=document.finding(("tests", index), "", "").where,
+        )
+
+
+def _require_sense(declared: _Access, contract: Contract, document: Document) -> None:
+    """What only several fields together tell, and what only the contract can."""
     wrong = Complaints(document)
     ids: set[str] = set()
-    for index, grant in enumerate(declared.grants):
-        if grant.id in ids:
-            wrong.add(("grants", index, "id"), f"'{grant.id}' is used twice", "give each grant its own id")
-        ids.add(grant.id)
-        if not grant.roles and not grant.principals:
-            wrong.add(("grants", index), "grants to nobody", "add `roles: […]` or `principals: […]`")
+    shown: list[tuple[str, int, _Shown]] = [("grants", n, each) for n, each in enumerate(declared.grants)]
+    shown += [("requestable", n, each) for n, each in enumerate(declared.requestable)]
+    for kind, index, each in shown:
+        if each.id in ids:
+            wrong.add((kind, index, "id"), f"'{each.id}' is used twice", "give each its own id")
+        ids.add(each.id)
+        if not each.roles and not each.principals:
+            to = "grants to nobody" if kind == "grants" else "may be asked for by nobody"
+            wrong.add((kind, index), to, "add `roles: […]` or `principals: […]`")
+        _require_fit(each, contract, (kind, index), wrong)
     wrong.raise_if_any()
+
+
+def _require_fit(shown: _Shown, contract: Contract, at: tuple[str, int], wrong: Complaints) -> None:
+    types = {column.name: column.type for column in contract.columns}
+    if shown.rows is not None:
+        try:
+            check_rule(shown.rows, types)
+        except QueryRejectedError as error:
+            what = f"{error.where}: {error.what}" if error.where else error.what
+            wrong.add((*at, "rows"), what, error.fix)
+    for name, form in shown.masks.items():
+        column = contract.column(name)
+        if column and (found := misfit(form.value(), column)):
+            wrong.add((*at, "masks", name), *found)

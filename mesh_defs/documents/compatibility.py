@@ -90,6 +90,9 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
     if old.identifies != new.identifies:
         what = f"column {name} identifies {new.identifies or 'nothing'}, before {old.identifies or 'nothing'}"
         yield Change(level="major" if old.identifies else "minor", what=what)
+    if old.token != new.token:
+        what = f"column {name} has {_token(new)}, before {_token(old)}"
+        yield Change(level="major" if old.token else "minor", what=what)
     if old.classification != new.classification:
         stricter = _RANKS[new.classification] > _RANKS[old.classification]
         what = f"column {name}: classification {old.classification} became {new.classification}"
@@ -97,6 +100,10 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
     words = (old.description, old.logical_type, old.sources, old.physical_name, old.samples)
     if words != (new.description, new.logical_type, new.sources, new.physical_name, new.samples):
         yield Change(level="patch", what=f"column {name}: described otherwise")
+
+
+def _token(column: Column) -> str:
+    return f"a token of {column.token}" if column.token else "no token"
 
 
 def _expectations(old: Contract, new: Contract) -> Iterator[Change]:

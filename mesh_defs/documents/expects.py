@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mesh_defs.documents.complaints import Complaints
 from mesh_defs.documents.reading import Document, read_document
-from mesh_defs.documents.standards import Slug, Strict, Text
+from mesh_defs.documents.strict import Slug, Strict, Text
 from mesh_defs.documents.structure import build, known_name
 from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import Standards

@@ -50,7 +50,7 @@ def read_contract(path: Path, standards: Standards, *, root: Path) -> Contract:
     custom = extensions(declared.customProperties, OF_CONTRACT, _CUSTOM, wrong)
     external = _external(custom, wrong)
     schema = _schema(declared, wrong, external)
-    columns = odcs_columns.columns(schema, wrong, external=external)
+    columns = odcs_columns.columns(schema, wrong, kinds=standards.identifiers, external=external)
     grain = _grain(custom.get("grain"), columns, wrong)
     contract = Contract(
         product=product,

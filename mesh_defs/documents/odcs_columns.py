@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 from open_data_contract_standard.model import SchemaObject, SchemaProperty
@@ -13,6 +13,7 @@ from mesh_defs.documents.reading import Field
 from mesh_defs.errors import nearest
 from mesh_defs.model.contract import Classification, Column, Identifies
 from mesh_defs.model.names import is_name
+from mesh_defs.model.version import TOKENISED_NAME_MAX
 from mesh_defs.sql.types import duckdb_type
 
 _PROPERTIES: Field = ("schema", 0, "properties")
@@ -29,6 +30,8 @@ _TYPES: dict[str, tuple[str | None, str]] = {
     "array": (None, r".*\[\d*\]"),
     "object": (None, r"(STRUCT|MAP|UNION)\(.*\)|JSON|VARIANT"),
 }
+# Types of which equal values have one text.
+_TOKENISED = re.compile(r"VARCHAR|UUID|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 # What a property may say that is not done yet -> what to do instead. Ignoring it would break a promise in silence.
 _NOT_YET = {
     "properties": "write the nested type in physicalType, e.g. STRUCT(street VARCHAR, city VARCHAR)",
@@ -40,8 +43,10 @@ _NOT_YET = {
 }
 
 
-def columns(schema: SchemaObject, wrong: Complaints, *, external: bool = False) -> tuple[Column, ...]:
-    """Read the columns, in the contract's order. `external`: another system named them."""
+def columns(
+    schema: SchemaObject, wrong: Complaints, *, kinds: Collection[str] = (), external: bool = False
+) -> tuple[Column, ...]:
+    """Read the columns, in the contract's order. `external`: another system named them. `kinds`: those of tokens."""
     properties = schema.properties or []
     if not properties:
         wrong.add(_PROPERTIES, "no columns", "list the columns that the product promises")
@@ -51,6 +56,8 @@ def columns(schema: SchemaObject, wrong: Complaints, *, external: bool = False) 
         if column.name and column.name in seen:
             wrong.add((*_PROPERTIES, index, "name"), f"a second column '{column.name}'", "give each its own name")
         seen.add(column.name)
+        if column.token is not None:
+            _require_token(column, (*_PROPERTIES, index, "customProperties", "token"), wrong, kinds, external)
     _require_positions(properties, wrong)
     return found
 
@@ -103,6 +110,7 @@ def _column(declared: SchemaProperty, at: Field, wrong: Complaints, external: bo
         sources=_sources(declared.transformSourceObjects or [], (*at, "transformSourceObjects"), wrong),
         physical_name=declared.physicalName if declared.physicalName != name else None,
         samples=_samples(custom.get("samples"), (*at, "customProperties", "samples"), wrong),
+        token=str(custom["token"]) if "token" in custom else None,
     )
 
 
@@ -149,6 +157,20 @@ def _samples(value: object, at: Field, wrong: Complaints) -> bool:
     if value is not None and not isinstance(value, bool):
         wrong.add(at, f"found {value!r}", "write true: values of rows that broke a promise may be shown to its domain")
     return value is True
+
+
+def _require_token(column: Column, at: Field, wrong: Complaints, kinds: Collection[str], external: bool) -> None:
+    if external:
+        fix = "leave it out, or make a product of your own of it: tokens are made when the mesh publishes"
+        wrong.add(at, "given for an external product", fix)
+    elif column.token not in kinds:
+        fix = f"declare the kind in mesh.yaml's `identifiers`, or write another: {nearest(column.token or '', kinds)}"
+        wrong.add(at, f"unknown kind {column.token!r}", fix)
+    elif not _TOKENISED.fullmatch(column.type):
+        wrong.add(at, f"given for {column.type}", "leave it out: tokens are made of VARCHAR, UUID and whole numbers")
+    elif len(column.name) > TOKENISED_NAME_MAX:
+        fix = f"give the column a name of at most {TOKENISED_NAME_MAX} characters"
+        wrong.add(at, f"given for a name of {len(column.name)} characters", fix)
 
 
 def _sources(declared: Sequence[str], at: Field, wrong: Complaints) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import DataProduct, Section, Snapshot
 
-FORMAT = 1
+FORMAT = 2
 _MEND = "run `mesh refresh --catalog` to build it again"
 # Costs some ten milliseconds to make, so not before it is needed, and once.
 _adapter = cache(TypeAdapter)

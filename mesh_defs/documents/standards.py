@@ -1,62 +1,54 @@
 """mesh.yaml and domain.yaml: what all domains agreed on, and what one domain says of itself."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
+from mesh_defs.documents.masks import MaskField
 from mesh_defs.documents.reading import Document, read_document
+from mesh_defs.documents.strict import Name, Place, Seconds, Slug, Strict, Text
 from mesh_defs.documents.structure import build, known_name, refusal
-from mesh_defs.errors import DeclarationError, Finding
+from mesh_defs.errors import DeclarationError, Finding, nearest
 from mesh_defs.model.access import Principal
-from mesh_defs.model.mesh import Domain, Standards
-from mesh_defs.model.names import is_name
-
-_SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_PLACE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
-# What is longer can be neither subtracted from today nor meant.
-_SECONDS_MAX = 10 * 366 * 86_400
-
-
-def _slug(text: str) -> str:
-    if not _SLUG.fullmatch(text):
-        raise refusal(f"found '{text}'", "write lower case letters, digits, _ and -, a letter first, 63 at most")
-    return text
-
-
-def _place(text: str) -> str:
-    if not _PLACE.fullmatch(text):
-        fix = "write a folder relative to the state folder, without ..: letters, digits, _, - and /"
-        raise refusal(f"found '{text}'", fix)
-    return text
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise refusal(f"found '{text}'", "write lower case letters, digits and _, a letter first, 63 at most")
-    return text
-
-
-Slug = Annotated[str, AfterValidator(_slug)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Seconds = Annotated[float, Field(gt=0, le=_SECONDS_MAX)]
-
-
-class Strict(BaseModel):
-    """A part of one of our own documents: no unknown fields, and no value that only looks like the wanted one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+from mesh_defs.model.contract import Classification, Granularity
+from mesh_defs.model.mesh import Domain, GovernanceRule, StandardRule, Standards
 
 
 class _Person(Strict):
     title: str = ""
     roles: list[Annotated[Slug, known_name("roles", "no role of mesh.yaml")]] = Field(default=[])
+    attributes: dict[Name, list[Text]] = Field(default={})
 
 
 class _QueryLimits(Strict):
     seconds_max: Seconds = 300
     memory_bytes_max: int = Field(default=2_000_000_000, ge=100_000_000, le=2**50)
+
+
+# What `policy.demands` can judge of a product.
+GOVERNANCE_RULES = ("described_columns", "classified_keys", "freshness", "checks", "access_tests")
+
+_Purpose = Annotated[str, known_name("purposes", "no purpose of mesh.yaml")]
+
+
+class _RowRule(Strict):
+    name: Slug
+    why: Text
+    granularity: Granularity
+    rows: dict[_Purpose, Text] = Field(min_length=1)
+
+
+def _governed(rule: str) -> str:
+    if rule not in GOVERNANCE_RULES:
+        raise refusal(f"'{rule}' is no rule that the platform knows", nearest(rule, GOVERNANCE_RULES))
+    return rule
+
+
+class _Governance(Strict):
+    rule: Annotated[str, AfterValidator(_governed)]
+    why: Text
+    mend: Text
 
 
 class _Standards(Strict):
@@ -68,27 +60,39 @@ class _Standards(Strict):
     snapshot_age_seconds_max: Seconds = 604_800
     retention_seconds: Seconds = 86_400
     query: _QueryLimits = _QueryLimits()
+    masks: dict[Classification, MaskField] = Field(default={})
+    row_rules: list[_RowRule] = Field(default=[])
+    identifiers: dict[Name, Text] = Field(default={})
+    governance: list[_Governance] = Field(default=[])
+
+
+def _own(name: str) -> str:
+    """MESH_TOKENS_… are nobody's own: a domain of that name would take them for its secrets."""
+    if f"{name}_".startswith("tokens_"):
+        raise refusal(f"found '{name}'", "call it otherwise: MESH_TOKENS_… are the keys of joinable tokens")
+    return name
 
 
 class _Domain(Strict):
     format: Literal[1]
-    name: Annotated[str, AfterValidator(_name), known_name("folder", "not the name of its folder")]
+    name: Annotated[Name, AfterValidator(_own), known_name("folder", "not the name of its folder")]
     title: Text
     description: Text
     owner: Slug
     steward: Annotated[Slug, known_name("people", "no person of mesh.yaml")]
     organisation: Text | None = None
-    storage: Annotated[str, AfterValidator(_place)] | None = None
+    storage: Place | None = None
 
 
 def read_standards(root: Path) -> Standards:
     """Read `root`/mesh.yaml. Raises DeclarationError with every finding."""
     document = read_document(root / "mesh.yaml", root=root)
-    roles = document.data.get("roles")
-    declared = build(_Standards, document, known={"roles": roles} if isinstance(roles, dict) else {})
+    named = {kind: document.data.get(kind) for kind in ("roles", "purposes")}
+    known = {kind: names for kind, names in named.items() if isinstance(names, dict)}
+    declared = build(_Standards, document, known=known)
     if short := _short_retention(declared, document):
         raise DeclarationError([short])
-    people = {name: Principal(name=name, roles=tuple(p.roles), title=p.title) for name, p in declared.people.items()}
+    people = {name: _principal(name, person) for name, person in declared.people.items()}
     return Standards(
         organisation=declared.organisation,
         purposes=declared.purposes,
@@ -98,7 +102,16 @@ def read_standards(root: Path) -> Standards:
         retention_seconds=declared.retention_seconds,
         query_seconds_max=declared.query.seconds_max,
         query_memory_bytes_max=declared.query.memory_bytes_max,
+        masks={classification: form.value() for classification, form in declared.masks.items()},
+        row_rules=tuple(StandardRule(**rule.model_dump()) for rule in declared.row_rules),
+        identifiers=declared.identifiers,
+        governance=tuple(GovernanceRule(**rule.model_dump()) for rule in declared.governance),
     )
+
+
+def _principal(name: str, person: _Person) -> Principal:
+    attributes = {attribute: tuple(values) for attribute, values in person.attributes.items()}
+    return Principal(name=name, roles=tuple(person.roles), title=person.title, attributes=attributes)
 
 
 def read_domain(folder: Path, standards: Standards, *, root: Path) -> Domain:

@@ -25,6 +25,7 @@ class Column:
 
     `physical_name` is what the writer of an external product calls it, where that is another name. `samples`: values of
     rows that broke a promise may be shown to its own domain, unless they are classified as confidential or restricted.
+    `token`: the kind of identifier (mesh.yaml) that joinable tokens of its values are made for.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
     sources: tuple[str, ...] = ()
     physical_name: str | None = None
     samples: bool = False
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,11 @@ class Contract:
     def column(self, name: str) -> Column | None:
         """Return the column of that name, or None."""
         return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """Columns of which tokens are made -> their kind."""
+        return {column.name: column.token for column in self.columns if column.token}
 
     def carrying(self, key: Identifies) -> tuple[Column, ...]:
         """Return the columns that carry one of the mesh's keys."""

@@ -1,13 +1,14 @@
 """The mesh as one immutable value: domains, products, grants and the federated standards."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
-from mesh_defs.model.access import Grant, Principal
-from mesh_defs.model.contract import Contract
+from mesh_defs.model.access import AccessRules, Grant, Mask, Principal, Requestable
+from mesh_defs.model.contract import Classification, Contract, Granularity
 from mesh_defs.model.expected import Expected
 
 
@@ -52,7 +53,7 @@ class Section:
     location: str
     domain: Domain | None
     products: tuple[DataProduct, ...]
-    grants: tuple[Grant, ...]
+    access: tuple[AccessRules, ...]
     fingerprint: str
     hash: str
     loaded_at: datetime
@@ -70,8 +71,30 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandardRule:
+    """A row rule that all products of a granularity obey, whatever they grant. `rows`: purpose -> rule; others are free.
+
+    A product that lacks a column of the rule shows no row for that purpose.
+    """
+
+    name: str
+    why: str
+    granularity: Granularity
+    rows: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernanceRule:
+    """Something that every product must meet: the platform's name of it, why this mesh wants it, and how to mend."""
+
+    rule: str
+    why: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standards:
-    """What all domains agreed on (mesh.yaml)."""
+    """What all domains agreed on (mesh.yaml). `masks` by classification; `identifiers`: kinds of joinable tokens."""
 
     organisation: str
     purposes: Mapping[str, str]
@@ -81,6 +104,10 @@ class Standards:
     retention_seconds: float
     query_seconds_max: float
     query_memory_bytes_max: int
+    masks: Mapping[Classification, Mask] = field(default_factory=dict)
+    row_rules: tuple[StandardRule, ...] = ()
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    governance: tuple[GovernanceRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,9 +129,30 @@ class Mesh:
         return {product.name: product for product in sorted(found, key=lambda product: product.name)}
 
     @cached_property
+    def revision(self) -> str:
+        """Names the rules as they are declared: it changes with any location's meaning, and with any standard."""
+        told = repr([(section.location, section.hash) for section in self.snapshot.sections]) + repr(self.standards)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    @cached_property
+    def access(self) -> tuple[AccessRules, ...]:
+        """What each access file says."""
+        return tuple(rules for section in self.snapshot.sections for rules in section.access)
+
+    @cached_property
+    def contracts(self) -> dict[str, Contract]:
+        """Contracts by product."""
+        return {name: product.contract for name, product in self.products.items()}
+
+    @cached_property
     def grants(self) -> tuple[Grant, ...]:
         """Grants that the access files give."""
-        return tuple(grant for section in self.snapshot.sections for grant in section.grants)
+        return tuple(grant for rules in self.access for grant in rules.grants)
+
+    @cached_property
+    def requestable(self) -> tuple[Requestable, ...]:
+        """What the access files let people ask for."""
+        return tuple(each for rules in self.access for each in rules.requestable)
 
     def expected_of(self, product: str) -> tuple[Expected, ...]:
         """What other domains expect of a product, by consumer."""

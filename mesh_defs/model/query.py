@@ -9,20 +9,47 @@ from mesh_defs.model.version import Pin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GovernedSQL:
-    """The only thing an engine runs. Invariant: made by `sql.rewrite` alone (a test sees to it)."""
+    """The only thing an engine runs. Invariant: made by `sql.rewrite` alone (a test sees to it).
+
+    `guards`: for each product the SELECT over its pin that shows what may be seen; the text reads it by nothing else.
+    `hides_rows`: a guard keeps rows back, so that nothing about them may show, not even that an expression fails on one.
+    """
 
     text: str
     pins: tuple[Pin, ...]
+    guards: Mapping[str, str]
+    hides_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryRequest:
-    """One SELECT, asked by a named principal for a purpose. `parameters` fill `$name` placeholders."""
+    """One SELECT, asked by a named principal for a purpose. `parameters` fill `$name` placeholders.
+
+    `versions`: product -> the version to read, for one that was answered before; others are read as they are now.
+    """
 
     sql: str
     principal: str
     purpose: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What an answer was made of, for its asker to keep. `decision` and `entry_sha256` name the ledger's entry of it;
+    `revision` the rules that held, `plan_sha256` the governed text that ran. Holds the question, and no row."""
+
+    decision: int
+    entry_sha256: str
+    at: str
+    principal: str
+    purpose: str | None
+    sql: str
+    parameters: Mapping[str, Any]
+    versions: Mapping[str, str]
+    revision: str
+    plan_sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

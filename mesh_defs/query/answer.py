@@ -2,14 +2,30 @@
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from mesh_defs.engine.duckdb import Running
 from mesh_defs.model.access import Decision
-from mesh_defs.model.query import Movement, ProductRead, QueryPlan
+from mesh_defs.model.query import Movement, ProductRead, QueryPlan, Receipt
 from mesh_defs.model.version import Pin
+
+
+class Rows(Protocol):
+    """A query under way, or an answer that was ready at once."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the answer."""
+        ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the answer."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
 
 
 class Answer:
@@ -17,15 +33,16 @@ class Answer:
 
     def __init__(
         self,
-        running: Running,
+        *,
+        rows: Rows,
         pins: tuple[Pin, ...],
         decision: Decision,
-        plan: QueryPlan,
+        receipt: Receipt,
         record: Callable[[dict[str, Any]], None],
     ) -> None:
-        self.plan, self.decision = plan, decision
-        self.pins = pins
-        self._running, self._tell = running, record
+        self.decision, self.receipt, self.pins = decision, receipt, pins
+        self.plan = QueryPlan(engine="duckdb", because="every product lies where the embedded engine reaches")
+        self._running, self._tell = rows, record
         self._rows = self._bytes = 0
         self._recorded = False
 
@@ -93,9 +110,7 @@ class Answer:
             return
         self._recorded = True
         moved = self.movement
-        versions = {read.product: read.version for read in moved.products}
         body: dict[str, Any] = {
-            "versions": versions,
             "rows_crossed": moved.rows_crossed,
             "bytes_crossed": moved.bytes_crossed,
         }

@@ -8,6 +8,7 @@ from mesh_defs.errors import AccessDeniedError, NotFoundError, StorageError
 from mesh_defs.model.access import Decision, Principal
 from mesh_defs.model.mesh import DataProduct
 from mesh_defs.model.version import Pin
+from mesh_defs.query.mesh import open_storage
 from mesh_defs.query.platform import Platform
 
 
@@ -30,22 +31,33 @@ def refusal(
     if told:
         return AccessDeniedError("; ".join(reasons[name] for name in told), fix=decision.fix)
     what = f"{', '.join(refused)}: not found or not permitted to {principal.name}"
-    return NotFoundError(what, fix="`mesh products` lists what there is; its owner can grant it")
+    askable = "mesh access request" in decision.fix
+    fix = decision.fix if askable else "`mesh products` lists what there is; its owner can grant it"
+    return NotFoundError(what, fix=fix)
 
 
-def pin_all(products: Mapping[str, DataProduct], platform: Platform) -> dict[str, Pin]:
-    """Resolve every pointer once, so that the query sees one cut of the mesh.
+def pin_all(
+    products: Mapping[str, DataProduct], platform: Platform, *, versions: Mapping[str, str] | None = None
+) -> dict[str, Pin]:
+    """Resolve every pointer once, so that the query sees one cut of the mesh; `versions` are those to read instead.
 
     A pin has the columns that were promised when it was published: a contract that changed since changes no reader's query.
     """
     for name in products:
         _require_fresh_rules(name, platform)
-    return {name: _pin(product, platform) for name, product in products.items()}
+    wanted = versions or {}
+    return {name: _pin(product, platform, wanted.get(name)) for name, product in products.items()}
 
 
-def _pin(product: DataProduct, platform: Platform) -> Pin:
+def _pin(product: DataProduct, platform: Platform, wanted: str | None) -> Pin:
     storage = platform.storage_of(product)
     version = storage.current()
+    if wanted is not None and (version is None or version.id != wanted):
+        kept = () if product.contract.external else open_storage(product, platform.settings).versions()
+        version = next((each for each in kept if each.id == wanted), None)
+        if version is None:
+            what = f"version {wanted} of {product.name} is gone"
+            raise StorageError(what, fix="replaced versions are kept for mesh.yaml's retention_seconds; ask anew")
     if version is None:
         what = f"{product.name} has no published version yet"
         raise StorageError(what, fix=f"run `mesh refresh --select {product.name} --in-process`")

@@ -1,14 +1,18 @@
 """Wiring: everything that the door needs, opened from the settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from mesh_defs.access.given import RequestBook
 from mesh_defs.engine.duckdb import DuckDBEngine
-from mesh_defs.ledger import Ledger
+from mesh_defs.ledger import Ledger, open_ledger
 from mesh_defs.model.mesh import DataProduct, Mesh
 from mesh_defs.model.place import Access
+from mesh_defs.policy.authorize import Policy
+from mesh_defs.processes.apart import driver_environment, worker_environment
 from mesh_defs.query.mesh import open_mesh, open_readable
+from mesh_defs.query.prepare import Preparer
 from mesh_defs.settings import Settings
 from mesh_defs.storage.base import Readable
 
@@ -20,8 +24,20 @@ class Platform:
     settings: Settings
     mesh: Mesh
     ledger: Ledger
+    requests: RequestBook
     engine: DuckDBEngine
     clock: Callable[[], datetime]
+    preparer: Preparer = field(default_factory=Preparer)
+
+    def policy(self) -> Policy:
+        """What decisions depend on, as it is now: what the files grant, and what was given on request and not taken back."""
+        mesh = self.mesh
+        return Policy(
+            grants=(*mesh.grants, *self.requests.grants(mesh)),
+            contracts=mesh.contracts,
+            standards=mesh.standards,
+            requestable=mesh.requestable,
+        )
 
     def storage_of(self, product: DataProduct) -> Readable:
         """Open what is read of the product in the environment of the settings."""
@@ -37,8 +53,13 @@ def open_platform(settings: Settings, *, build: bool = True) -> Platform:
         seconds_max=standards.query_seconds_max,
         memory_bytes_max=standards.query_memory_bytes_max,
         access_of=lambda pin: _access(mesh.products[pin.product], settings),
+        environment=worker_environment(),
+        drivers=driver_environment(),
     )
-    return Platform(settings=settings, mesh=mesh, ledger=Ledger(settings.ledger_url), engine=engine, clock=_now)
+    ledger = open_ledger(settings)
+    return Platform(
+        settings=settings, mesh=mesh, ledger=ledger, requests=RequestBook(ledger), engine=engine, clock=_now
+    )
 
 
 def _access(product: DataProduct, settings: Settings) -> Access:

@@ -1,45 +1,53 @@
-"""THE ONE DOOR. Every read of another domain's data passes `run_query`: parse, bind, authorize, rewrite, record, run.
+"""THE ONE DOOR. Every read of another domain's data passes `run_query`: parse, decide, pin, rewrite, verify, record, run.
 
 Embedded, the door runs in the caller's process and guards against mistakes, not against a hostile program that holds
 the storage's credentials.
 """
 
-import hashlib
-from typing import Any
+from collections.abc import Mapping
 
-from mesh_defs.errors import AccessDeniedError, MeshError, QueryRejectedError, nearest
-from mesh_defs.ledger import LedgerEntry
+from mesh_defs.engine.session import Session
+from mesh_defs.errors import AccessDeniedError, QueryRejectedError, nearest
 from mesh_defs.model.access import AccessRequest, Decision, Principal
-from mesh_defs.model.query import QueryPlan, QueryRequest
+from mesh_defs.model.query import QueryRequest
+from mesh_defs.model.version import Pin
 from mesh_defs.policy.authorize import authorize
-from mesh_defs.query.answer import Answer
+from mesh_defs.query.answer import Answer, Rows
 from mesh_defs.query.bind import find, pin_all, refusal
+from mesh_defs.query.explain import described, explained
 from mesh_defs.query.platform import Platform
-from mesh_defs.sql.parse import SelectStatement, parse_select
-from mesh_defs.sql.rewrite import govern
+from mesh_defs.query.prepare import Prepared, parsed
+from mesh_defs.query.record import Record
+from mesh_defs.sql.statements import Statement
 
 
 def run_query(request: QueryRequest, platform: Platform) -> Answer:
     """Answer one SELECT, or raise a MeshError that says why not. Nothing runs before its decision is on record."""
+    record = Record(request, platform)
     principal = _who(request, platform)
-    statement = _parse(request, platform)
-    products = find(statement.products, platform)
-    decision = _decide(request, principal, statement.products, platform)
+    statement = _parse(request, record)
+    names = statement.select.products
+    products = find(names, platform)
+    decision = _decide(request, principal, names, platform)
     if not decision.allowed:
-        _record("denied", request, decision, platform)
-        raise refusal(statement.products, decision, principal, products)
-    pins = pin_all(products, platform)
-    columns = {name: tuple(pin.columns) for name, pin in pins.items()}
-    governed = govern(statement, pins, columns)
-    plan = QueryPlan(engine="duckdb", because="every product lies where the embedded engine reaches")
-    versions = {name: pin.version for name, pin in pins.items()}
-    decided = _record("allowed", request, decision, platform, versions=versions)
-    try:
-        running = platform.engine.run(governed, request.parameters)
-    except MeshError as error:
-        platform.ledger.append("failed", {"decision": decided.seq, "code": error.code}, at=platform.clock())
-        raise
-    return Answer(running, governed.pins, decision, plan, lambda body: _answered(platform, decided.seq, body))
+        record.denied(decision, names)
+        raise refusal(names, decision, principal, products)
+    with record.refusing(decision):
+        pins = pin_all(products, platform, versions=request.versions)
+        session = platform.engine.session(tuple(pins[name] for name in names))
+    with session:
+        with record.refusing(decision):
+            prepared = platform.preparer.prepare(request, statement.select, pins, decision.views, session)
+        allowed = record.allowed(decision, pins, prepared.digest)
+        with record.failing(allowed):
+            rows = _rows(request, statement, pins, decision, session, prepared)
+    return Answer(
+        rows=rows,
+        pins=prepared.governed.pins,
+        decision=decision,
+        receipt=record.receipt(allowed),
+        record=lambda moved: record.answered(allowed, moved),
+    )
 
 
 def _who(request: QueryRequest, platform: Platform) -> Principal:
@@ -55,19 +63,14 @@ def _who(request: QueryRequest, platform: Platform) -> Principal:
     return principal
 
 
-def _parse(request: QueryRequest, platform: Platform) -> SelectStatement:
+def _parse(request: QueryRequest, record: Record) -> Statement:
     try:
-        statement = parse_select(request.sql)
-        _require_parameters(statement.parameters, request)
+        statement = parsed(request.sql)
+        _require_parameters(statement.select.parameters, request)
     except QueryRejectedError:
-        body = {"principal": request.principal, "purpose": request.purpose, "sql_sha256": _digest(request.sql)}
-        platform.ledger.append("rejected", body, at=platform.clock())
+        record.rejected()
         raise
     return statement
-
-
-def _answered(platform: Platform, decision: int, body: dict[str, Any]) -> None:
-    platform.ledger.append("answered", {"decision": decision, **body}, at=platform.clock())
 
 
 def _require_parameters(wanted: tuple[str, ...], request: QueryRequest) -> None:
@@ -78,26 +81,20 @@ def _require_parameters(wanted: tuple[str, ...], request: QueryRequest) -> None:
 
 
 def _decide(request: QueryRequest, principal: Principal, names: tuple[str, ...], platform: Platform) -> Decision:
-    today = platform.clock().date()
-    asked = AccessRequest(principal=principal, purpose=request.purpose, products=names, today=today)
-    return authorize(asked, platform.mesh.grants)
+    asked = AccessRequest(principal=principal, purpose=request.purpose, products=names, now=platform.clock())
+    return authorize(asked, platform.policy())
 
 
-def _record(
-    kind: str, request: QueryRequest, decision: Decision, platform: Platform, versions: dict[str, str] | None = None
-) -> LedgerEntry:
-    """Literals of a query may be personal data: the ledger keeps the text's digest, not the text."""
-    body = {
-        "principal": request.principal,
-        "purpose": request.purpose,
-        "sql_sha256": _digest(request.sql),
-        "grants": dict(decision.grants),
-        "reasons": list(decision.reasons),
-        "versions": versions or {},
-        "generation": platform.mesh.snapshot.generation,
-    }
-    return platform.ledger.append(kind, body, at=platform.clock())
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _rows(
+    request: QueryRequest,
+    statement: Statement,
+    pins: Mapping[str, Pin],
+    decision: Decision,
+    session: Session,
+    prepared: Prepared,
+) -> Rows:
+    if statement.kind == "explain":
+        return explained(pins, decision)
+    if statement.kind == "describe":
+        return described(session.describe(prepared.governed, request.parameters))
+    return session.run(prepared.governed, request.parameters)

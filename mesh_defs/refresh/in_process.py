@@ -13,6 +13,7 @@ import dagster as dg
 from mesh_defs.catalog.loader import load_definitions
 from mesh_defs.documents.workspace import Location, read_workspace
 from mesh_defs.model.mesh import Mesh
+from mesh_defs.processes.token_keys import make_token_keys
 from mesh_defs.refresh.apart import make_apart
 from mesh_defs.refresh.expectations import look_at_others
 from mesh_defs.refresh.group import UNMADE, make_group
@@ -41,6 +42,7 @@ def refresh_in_process(
     about one product.
     """
     products, now = mesh.products, datetime.now(UTC)
+    make_token_keys(settings, products.values())
     pending = set(selected(products, selections))
     if partitions is not None:
         pending = set(cut_for(products, sorted(pending), partitions, now))

@@ -108,6 +108,19 @@ def test_a_reader_without_a_read_credential_is_named_before_its_run_fails(settin
     assert [each.fix for each in stores(changed)] == ["", ""]
 
 
+def test_a_location_without_the_key_of_its_tokens_is_named_before_its_run_fails(settings: Settings) -> None:
+    kinds, file = settings.root / "mesh.yaml", settings.root / "domains/people/contracts/persons.odcs.yaml"
+    kinds.write_text(f"{kinds.read_text()}identifiers: {{person: As it is.}}\n")
+    marked = "{property: identifies, value: person}"
+    file.write_text(file.read_text().replace(marked, f"{marked}, {{property: token, value: person}}"))
+    build(settings)
+    told = {each.name: each for each in stores(settings)}
+    assert "no key for tokens of the kind 'person'" in told["stores of people"].found
+    assert "set MESH_TOKENS_PERSON" in told["stores of people"].fix
+    changed = secret(settings, "tokens", f"MESH_TOKENS_PERSON={'ab' * 32}\n")
+    assert [each.fix for each in (*stores(changed), *secrets(changed))] == ["", "", ""]
+
+
 def test_a_postgres_that_does_not_answer_is_named_without_its_password(settings: Settings) -> None:
     postgres_contract(settings, "people", "persons")
     url = "postgresql://people:hunter2@127.0.0.1:1/mesh"

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from mesh_defs.documents.access import read_access
+from mesh_defs.documents.odcs import read_contract
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.errors import DeclarationError
-from mesh_defs.model.access import Grant
-from tests.factories import a_standards, findings_of, write
+from mesh_defs.model.access import AccessRules, Grant
+from tests.factories import a_contract, a_standards, findings_of, write
 
 ACCESS = """format: 1
 product: events.clicks
@@ -19,13 +20,17 @@ grants:
     principals: [ada, "service:audiences"]
     purposes: [measurement, planning]
 """
-PRODUCTS = frozenset({"events.clicks", "events.impressions"})
+CONTRACTS = {name: a_contract(name) for name in ("events.clicks", "events.impressions")}
 ROOT = Path(__file__).parents[2]
 
 
 def read(tmp_path: Path, text: str) -> tuple[Grant, ...]:
+    return read_rules(tmp_path, text).grants
+
+
+def read_rules(tmp_path: Path, text: str) -> AccessRules:
     file = write(tmp_path, "clicks.access.yaml", text)
-    return read_access(file, a_standards(), products=PRODUCTS, root=tmp_path)
+    return read_access(file, a_standards(), contracts=CONTRACTS, root=tmp_path)
 
 
 def refused(tmp_path: Path, text: str) -> list[str]:
@@ -61,8 +66,11 @@ def test_the_demos_access_files_are_sound() -> None:
     standards = read_standards(ROOT)
     files = sorted(ROOT.glob("domains/*/access/*.access.yaml"))
     for file in files:
-        name = f"{file.parts[-3]}.{file.name.partition('.')[0]}"
-        assert {each.product for each in read_access(file, standards, products=frozenset({name}), root=ROOT)} <= {name}
+        contract = read_contract(
+            file.parents[1] / "contracts" / file.name.replace(".access.", ".odcs."), standards, root=ROOT
+        )
+        rules = read_access(file, standards, contracts={contract.product: contract}, root=ROOT)
+        assert {each.product for each in rules.grants} <= {contract.product}
     assert files
 
 

@@ -242,6 +242,21 @@ def test_a_smaller_set_is_stricter(was: list, now: list, looser: bool) -> None:
     assert [change.breaking for change in compare(old, new)] == [looser]
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "level", "told"),
+    [
+        (None, "email", "minor", "column region has a token of email, before no token"),
+        ("email", None, "major", "column region has no token, before a token of email"),
+        ("email", "person", "major", "column region has a token of person, before a token of email"),
+    ],
+)
+def test_a_token_that_consumers_join_by_may_be_added_but_not_taken_away(
+    was: str | None, now: str | None, level: str, told: str
+) -> None:
+    [change] = compare(with_column(OLD, "region", token=was), with_column(OLD, "region", token=now))
+    assert (change.level, change.what) == (level, told)
+
+
 # Properties
 
 OTHER: dict[str, Any] = {
@@ -280,6 +295,7 @@ CHANGED_COLUMN: dict[str, Any] = {
     "sources": ("x.y.z",),
     "physical_name": "Other",
     "samples": True,
+    "token": "email",
 }
 CHANGED_EXPECTATION: dict[str, Any] = {
     "type": "expect_column_values_to_be_unique",

@@ -56,6 +56,26 @@ def test_reads_the_standards(tmp_path: Path) -> None:
     assert (standards.retention_seconds, standards.query_seconds_max) == (86_400, 300)
 
 
+def test_reads_the_kinds_of_tokens(tmp_path: Path) -> None:
+    write(tmp_path, "mesh.yaml", MESH + "identifiers: {email: ' Lower case, trimmed. '}\n")
+    assert read_standards(tmp_path).identifiers == {"email": "Lower case, trimmed."}
+
+
+@pytest.mark.parametrize("kinds", ["{E-Mail: x}", "{e-mail: x}", "{email: ''}", "[email]"])
+def test_refuses_kinds_that_no_variable_can_be_called_by_or_that_say_nothing(tmp_path: Path, kinds: str) -> None:
+    [told] = standards_findings(tmp_path, MESH + f"identifiers: {kinds}\n")
+    assert told.startswith("mesh.yaml:12: identifiers")
+
+
+@pytest.mark.parametrize("name", ["tokens", "tokens_of_ours"])
+def test_no_domain_takes_the_keys_of_tokens_for_its_own_secrets(tmp_path: Path, name: str) -> None:
+    [told] = domain_findings(tmp_path, DOMAIN.replace("name: events", f"name: {name}"), folder=name)
+    assert (
+        told
+        == f"{name}/domain.yaml:2: name: found '{name}' — call it otherwise: MESH_TOKENS_… are the keys of joinable tokens"
+    )
+
+
 def test_the_demos_standards_and_domains_are_sound() -> None:
     standards = read_standards(ROOT)
     for file in sorted(ROOT.glob("domains/*/domain.yaml")):

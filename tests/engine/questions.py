@@ -1,7 +1,9 @@
 """Pins over small files, governed texts over pins, and a look at the processes that run them."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,10 +77,23 @@ def rows(engine: DuckDBEngine, text: str, *pins: Pin, **parameters: Any) -> list
 
 def zygotes(process: int | None = None) -> list[psutil.Process]:
     """The zygotes of a process, of this one when none is told."""
-    children = psutil.Process(process or os.getpid()).children()
-    return [each for each in children if "mesh_defs.engine.zygote" in each.cmdline()]
+    found = []
+    for each in psutil.Process(process or os.getpid()).children():
+        with suppress(psutil.Error):  # it may have ended just now
+            found += [each] if "mesh_defs.engine.zygote" in each.cmdline() else []
+    return found
 
 
 def workers(process: int | None = None) -> list[psutil.Process]:
     """The workers of a process."""
     return [each for zygote in zygotes(process) for each in zygote.children()]
+
+
+def eventually(condition: Callable[[], object]) -> bool:
+    """Wait for what other processes do: nothing here is about how long it takes."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False

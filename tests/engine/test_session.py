@@ -183,6 +183,8 @@ FAILING = {
     "a path of JSON": "SELECT json_extract('[1]', '$[' || name) FROM {people} AS p",
     "a date format": "SELECT strptime('1', name) FROM {people} AS p",
     "an overflow": "SELECT id + 9223372036854775807 FROM {people} AS p",
+    "a part of a date": "SELECT date_part(name, DATE '2026-01-01') FROM {people} AS p",
+    "a time zone": "SELECT timezone(name, TIMESTAMP '2026-01-01') FROM {people} AS p",
     "a regex": "SELECT regexp_matches('x', '(' || name) FROM {people} AS p",
 }
 

@@ -1,5 +1,6 @@
 """Workers over stores that are reached by a network: their drivers, their secrets, and what ends with a query there."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,15 +26,19 @@ def published(kind: str, place: str, access: Access) -> Pin:
 
 
 @pytest.fixture
-def in_postgres(tmp_path: Path, postgres: str) -> tuple[DuckDBEngine, Pin]:
+def in_postgres(tmp_path: Path, postgres: str) -> Iterator[tuple[DuckDBEngine, Pin]]:
     access = Access(root=tmp_path, postgres=postgres, variable="MESH_X")
-    return an_engine(tmp_path, access_of=lambda pin: access), published("postgres", "people", access)
+    engine = an_engine(tmp_path, access_of=lambda pin: access)
+    yield engine, published("postgres", "people", access)
+    engine.close()
 
 
 @pytest.fixture
-def in_s3(tmp_path: Path, s3_server: S3Access, bucket: str) -> tuple[DuckDBEngine, Pin]:
+def in_s3(tmp_path: Path, s3_server: S3Access, bucket: str) -> Iterator[tuple[DuckDBEngine, Pin]]:
     access = Access(root=tmp_path, s3=s3_server, variable="MESH_X")
-    return an_engine(tmp_path, access_of=lambda pin: access), published("s3", f"s3://{bucket}/people", access)
+    engine = an_engine(tmp_path, access_of=lambda pin: access)
+    yield engine, published("s3", f"s3://{bucket}/people", access)
+    engine.close()
 
 
 @pytest.mark.parametrize("where", ["in_postgres", "in_s3"])

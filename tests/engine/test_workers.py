@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -22,20 +22,10 @@ from mesh_defs.engine import spawn
 from mesh_defs.engine.duckdb import DuckDBEngine
 from mesh_defs.errors import EngineError
 from mesh_defs.model.version import Pin
-from tests.engine.questions import ENDLESS, a_pin, an_engine, governed, rows, workers, zygotes
+from tests.engine.questions import ENDLESS, a_pin, an_engine, eventually, governed, rows, workers, zygotes
 
 COUNT = "SELECT count(*) AS n FROM {people} AS p"
 MANY = "SELECT i, 'some text ' || i AS t FROM range(20000000) t(i)"
-
-
-def eventually(condition: Callable[[], object]) -> bool:
-    """Wait for what other processes do: nothing here is about how long it takes."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @contextmanager
@@ -314,7 +304,7 @@ SCRIPT = """
 import json, sys, threading
 from pathlib import Path
 import pyarrow as pa
-from tests.engine.questions import ENDLESS, a_pin, an_engine, governed, rows, workers, zygotes
+from tests.engine.questions import ENDLESS, a_pin, an_engine, eventually, governed, rows, workers, zygotes
 folder = Path(sys.argv[1])
 engine, people = an_engine(folder), a_pin(folder)
 rows(engine, "SELECT count(*) AS n FROM {people} AS p", people)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mesh_defs.errors import AccessDeniedError, EngineError, NotFoundError, QueryRejectedError, StorageError
-from mesh_defs.model.query import QueryRequest
+from mesh_defs.model.query import GovernedSQL, QueryRequest
 from mesh_defs.query.platform import open_platform
 from mesh_defs.query.run import run_query
 from mesh_defs.settings import Settings
@@ -123,15 +123,12 @@ def test_stops_a_query_that_outlives_its_limit(shared_mesh: Settings) -> None:
 
 def test_the_engine_can_open_nothing_but_the_pinned_files(shared_mesh: Settings, tmp_path: Path) -> None:
     """Even if a file function slipped past the parser: the instance itself is locked."""
-    import duckdb
-
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
-    running = ask(shared_mesh, "SELECT region FROM shop.regions")._running
+    platform, pins = open_platform(shared_mesh), ask(shared_mesh, "SELECT region FROM shop.regions").pins
     for statement in (f"FROM read_csv('{secret}')", "SET memory_limit = '9GB'", f"COPY (SELECT 1) TO '{tmp_path}/x'"):
-        with pytest.raises(duckdb.Error):
-            running._connection.execute(statement)
-    running.close()
+        with pytest.raises(EngineError):
+            platform.engine.run(GovernedSQL(text=statement, pins=pins, guards={}), {})
 
 
 def test_says_how_to_publish_what_was_never_published(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ SELECT
     p.person_id AS person_id,
     p.region AS region,
     CAST(p.birth_year // 10 * 10 AS INTEGER) AS birth_decade,
+    p.consent_measurement AS consent_measurement,
     p.consent_collaboration AS consent_collaboration,
     coalesce(i.impressions, 0) AS impressions,
     coalesce(c.clicks, 0) AS clicks,

@@ -1,0 +1,168 @@
+"""Runs the `tests:` of access files: given rows through the real decision, rewriter and DuckDB, held against expected rows.
+
+An expected row names every column of the given rows that is shown, and no other: so a test also says what stays hidden.
+The token of a value is given as `{token: value}`: real ones depend on a key, which no test knows.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mesh_defs.documents.access import read_access
+from mesh_defs.documents.odcs import read_contract
+from mesh_defs.documents.standards import read_standards
+from mesh_defs.documents.workspace import read_workspace
+from mesh_defs.errors import DeclarationError, Finding, MeshError
+from mesh_defs.model.access import AccessRequest, AccessRules, PolicyTest, View
+from mesh_defs.model.contract import Contract
+from mesh_defs.model.names import quoted
+from mesh_defs.model.version import Pin, token_column
+from mesh_defs.policy.authorize import Policy, authorize
+from mesh_defs.sql.parse import parse_select
+from mesh_defs.sql.rewrite import govern
+
+_TOKEN = "token"
+_ABSENT = "‹not shown›"
+_SHOWN_MAX = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one test; `wrong` is empty when it passed."""
+
+    test: PolicyTest
+    wrong: str = ""
+
+
+def declared(root: Path) -> tuple[Policy, tuple[AccessRules, ...]]:
+    """Read contracts and access files of all domains, importing no code. Raises DeclarationError with every finding."""
+    standards = read_standards(root)
+    findings: list[Finding] = []
+    contracts: dict[str, Contract] = {}
+    found: list[AccessRules] = []
+    for location in read_workspace(root):
+        own: dict[str, Contract] = {}
+        for file in sorted((location.folder / "contracts").glob("*.odcs.yaml")):
+            try:
+                contract = read_contract(file, standards, root=root)
+                own[contract.product] = contract
+            except DeclarationError as error:
+                findings += error.findings
+        for file in sorted((location.folder / "access").glob("*.access.yaml")):
+            try:
+                found.append(read_access(file, standards, contracts=own, root=root))
+            except DeclarationError as error:
+                findings += error.findings
+        contracts |= own
+    if findings:
+        raise DeclarationError(findings)
+    grants = tuple(grant for rules in found for grant in rules.grants)
+    requestable = tuple(each for rules in found for each in rules.requestable)
+    policy = Policy(grants=grants, contracts=contracts, standards=standards, requestable=requestable)
+    return policy, tuple(found)
+
+
+def run_tests(tests: Iterable[PolicyTest], policy: Policy, *, now: datetime | None = None) -> tuple[Outcome, ...]:
+    """Run each by itself, as of `now`: a grant that has expired shows nothing here either."""
+    at = now or datetime.now(UTC)
+    return tuple(Outcome(test=test, wrong=_wrong(test, policy, at)) for test in tests)
+
+
+def failures(tests: Iterable[PolicyTest], policy: Policy) -> list[Finding]:
+    """The tests that fail, as findings."""
+    fix = "mend the grant, or the test: `mesh access test` runs them alone"
+    return [
+        Finding(where=each.test.where, what=f"test '{each.test.name}' fails: {each.wrong}", fix=fix)
+        for each in run_tests(tests, policy)
+        if each.wrong
+    ]
+
+
+def _wrong(test: PolicyTest, policy: Policy, now: datetime) -> str:
+    asked = AccessRequest(principal=test.principal, purpose=test.purpose, products=(test.product,), now=now)
+    decision = authorize(asked, policy)
+    if not decision.allowed:
+        return "" if test.expected is None else f"denied: {decision.reasons[0]}"
+    if test.expected is None:
+        return f"allowed by {decision.reasons[0].partition(': ')[2]}, expected to be denied"
+    try:
+        return _compared(test, policy.contracts[test.product], decision.views[test.product])
+    except MeshError as error:
+        return error.what
+    except duckdb.Error as error:
+        return f"a value does not fit its column: {str(error).splitlines()[0]}"
+
+
+def _compared(test: PolicyTest, contract: Contract, view: View) -> str:
+    pin = _pin(contract)
+    asked = parse_select(f"SELECT * FROM {'.'.join(map(quoted, pin.product.split('.')))}")
+    governed = govern(asked, {pin.product: pin}, {pin.product: view})
+    with duckdb.connect(":memory:") as connection:
+        _fill(connection, pin, test.given)
+        answer = connection.execute(governed.text)
+        types = {name: str(type_) for name, type_, *_ in answer.description or ()}
+        shown = [dict(zip(types, row, strict=True)) for row in answer.fetchall()]
+        named = {name for row in (*test.given, *(test.expected or ())) for name in row}
+        wanted = [_typed(connection, row, types) for row in test.expected or ()]
+    found = Counter(_key(row, named & types.keys()) for row in shown)
+    expected = Counter(_key(row, row.keys()) for row in wanted)
+    told = [f"not shown: {_told(row)}" for row in (expected - found)]
+    told += [f"shown, but not expected: {_told(row)}" for row in (found - expected)]
+    return "; ".join(told[:_SHOWN_MAX])
+
+
+def _pin(contract: Contract) -> Pin:
+    return Pin(
+        product=contract.product,
+        version="test",
+        kind="duckdb",
+        locations=(),
+        columns={column.name: column.type for column in contract.columns},
+        rows=0,
+        bytes=0,
+        published_at=datetime.min.replace(tzinfo=UTC),
+        tokens={name: token_column(name) for name in contract.tokens},
+    )
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, pin: Pin, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The given rows as the product's version has them; a column that none of them gives is empty."""
+    columns = {**pin.columns, **dict.fromkeys(pin.tokens.values(), "VARCHAR")}
+    listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in columns.items())
+    connection.execute(f"CREATE TABLE {quoted(pin.relation)} ({listed})")
+    values = ", ".join(f"CAST(? AS {type_})" for type_ in columns.values())
+    for row in rows:
+        tokens = {pin.tokens[name]: token_of(row[name]) for name in pin.tokens if row.get(name) is not None}
+        given = {**row, **tokens}
+        connection.execute(f"INSERT INTO {quoted(pin.relation)} VALUES ({values})", [given.get(n) for n in columns])
+
+
+def token_of(value: object) -> str:
+    """What stands for the token of a value in a test."""
+    return f"token of {value}"
+
+
+def _typed(connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    """An expected row with its values as the answer's columns would have them."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and value.keys() == {_TOKEN}:
+            found[name] = token_of(value[_TOKEN])
+        elif name in types:
+            found[name] = connection.execute(f"SELECT CAST(? AS {types[name]})", [value]).fetchall()[0][0]
+        else:
+            found[name] = value
+    return found
+
+
+def _key(row: Mapping[str, Any], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, repr(row[name])) for name in sorted(names))
+
+
+def _told(row: tuple[tuple[str, str], ...]) -> str:
+    return "{" + ", ".join(f"{name}: {value}" for name, value in row) + "}"

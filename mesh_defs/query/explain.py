@@ -1,0 +1,57 @@
+"""EXPLAIN and DESCRIBE, answered by the platform itself: how a question is governed, and the columns of its answer."""
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from mesh_defs.model.access import Decision, Mask, View
+from mesh_defs.model.version import Pin
+
+_SHOWN = {"null": "empty", "deny": "left out", "token": "a keyed token", "constant": "a constant"}
+
+
+class Told:
+    """An answer that no engine computes, in the shape of a running query."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the answer."""
+        return self._table.schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the answer."""
+        yield from self._table.to_batches()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def described(columns: Mapping[str, str]) -> Told:
+    """One row per column of the answer, as DuckDB's DESCRIBE names them."""
+    return Told(pa.table({"column_name": list(columns), "column_type": list(columns.values())}))
+
+
+def explained(pins: Mapping[str, Pin], decision: Decision) -> Told:
+    """One row per product and thing that the door does with it. Tells the asker's own view, and no place."""
+    rows = [(name, kind, text) for name, pin in pins.items() for kind, text in _lines(pin, decision.views[name])]
+    named = zip(*rows, strict=True) if rows else ([], [], [])
+    return Told(pa.table(dict(zip(("product", "step", "detail"), map(list, named), strict=True))))
+
+
+def _lines(pin: Pin, view: View) -> Iterator[tuple[str, str]]:
+    yield "read", f"version {pin.version} of {pin.published_at:%Y-%m-%d %H:%M} UTC, {pin.rows:,} rows in {pin.kind}"
+    yield "grant", f"'{view.grant}'" + (f", until {view.until:%Y-%m-%d %H:%M} UTC" if view.until else "")
+    for rule in view.rules:
+        yield "rows", f"only where {rule.bound} ({rule.source})"
+    for column, mask in view.masks.items():
+        yield "mask", f"{column}: {mask_in_words(mask)}"
+
+
+def mask_in_words(mask: Mask) -> str:
+    """What a reader sees in the column."""
+    if mask.kind == "truncate":
+        return f"its first {mask.value} characters" if isinstance(mask.value, int) else f"up to the {mask.value}"
+    return _SHOWN[mask.kind]
