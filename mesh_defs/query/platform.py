@@ -39,6 +39,10 @@ class Platform:
             requestable=mesh.requestable,
         )
 
+    def revision(self) -> str:
+        """Names the rules that hold now: those of the files, and what was given on request."""
+        return f"{self.mesh.revision}.{self.requests.page().newest}"
+
     def storage_of(self, product: DataProduct) -> Readable:
         """Open what is read of the product in the environment of the settings."""
         return open_readable(product, self.settings)
