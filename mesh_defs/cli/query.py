@@ -59,7 +59,7 @@ def query(
     )
     if out is not None and not out.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {out.absolute().parent}")
-    with run_query(request, open_platform(settings)) as answer:
+    with run_query(request, open_platform(settings, warm=True)) as answer:
         _WRITERS[form](answer, out, limit)
         if receipt is not None:
             write_receipt(receipt, answer.receipt)

@@ -35,7 +35,7 @@ def replay(receipt: Path, principal: str | None, purpose: str | None, as_json_ob
         parameters=before.parameters,
         versions=before.versions,
     )
-    with run_query(request, open_platform(settings)) as answer:
+    with run_query(request, open_platform(settings, warm=True)) as answer:
         changed = _changed(before.plan_sha256 == answer.receipt.plan_sha256, before.revision == answer.receipt.revision)
         if as_json_object:
             print_json(_as_object(answer, changed))

@@ -107,8 +107,6 @@ class _Child:
         """What fails is run again over the visible rows alone, and comes to what that comes to."""
         try:
             return self._held(text, parameters)
-        except _BINDING:
-            raise
         except _FAILURES:
             with apart(self._connection, text, hiding) as seen:
                 return self._held(seen, parameters)
@@ -137,9 +135,18 @@ class _Child:
         """The text goes in as a value, and is never run. What has no JSON, as scans of Postgres, is planned over its shadow."""
         plans = _plans(self._connection, text, guards)
         if not plans["plan"].startswith('{"error":false'):
-            self._connection.execute(f"EXPLAIN {text}", parameters)  # says what does not bind
+            self._require_bound(text, parameters)
             plans = _plans(self._shadow, text, guards) if self._shadow is not None else plans
         return {"parsed": _serialized(self._connection, "sql", text), **plans}
+
+    def _require_bound(self, text: str, parameters: dict[str, Any] | None) -> None:
+        """Raise what does not bind. Another failure may come of the statistics of hidden rows: it is not told."""
+        try:
+            self._connection.execute(f"EXPLAIN {text}", parameters)
+        except _BINDING:
+            raise
+        except _FAILURES:
+            pass
 
     def _columns(self, text: str, parameters: dict[str, Any] | None) -> list[list[str]]:
         return [list(row[:2]) for row in self._connection.execute(f"DESCRIBE {text}", parameters).fetchall()]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mesh_defs.access.given import RequestBook
+from mesh_defs.engine import spawn
 from mesh_defs.engine.duckdb import DuckDBEngine
 from mesh_defs.ledger import Ledger, open_ledger
 from mesh_defs.model.mesh import DataProduct, Mesh
@@ -48,8 +49,13 @@ class Platform:
         return open_readable(product, self.settings)
 
 
-def open_platform(settings: Settings, *, build: bool = True) -> Platform:
-    """Open the mesh; `build` compiles what is missing or changed in the catalog first, in a process of its own."""
+def open_platform(settings: Settings, *, build: bool = True, warm: bool = False) -> Platform:
+    """Open the mesh; `build` compiles what is missing or changed in the catalog first, in a process of its own.
+
+    `warm`: a question follows at once, so the engine's processes start meanwhile.
+    """
+    if warm:
+        spawn.start(worker_environment())
     mesh = open_mesh(settings, build=build)
     standards = mesh.standards
     engine = DuckDBEngine(

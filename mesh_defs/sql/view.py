@@ -11,6 +11,8 @@ from mesh_defs.sql.row_rule import check_rule, condition
 from mesh_defs.sql.tokens import DIALECT
 from mesh_defs.sql.uniform import call
 
+TOKEN_TYPE = "VARCHAR"
+
 
 def view_select(pin: Pin, view: View, private: str) -> exp.Select:
     """Every column is qualified with the private alias, so that no name of the asker's can stand in for a lost one.
@@ -42,8 +44,9 @@ def _columns(pin: Pin, view: View, private: str) -> Iterator[exp.Expr]:
 
 def _masked(raw: exp.Column, mask: Mask, type_: str, pin: Pin, private: str) -> exp.Expr:
     """What is shown instead. A token that this version was published without cannot be shown."""
-    if mask.kind == "token" and raw.name in pin.tokens:
-        return exp.Column(this=_quoted(pin.tokens[raw.name]), table=_quoted(private))
+    if mask.kind == "token":
+        token = pin.tokens.get(raw.name)
+        return exp.Column(this=_quoted(token), table=_quoted(private)) if token else _cast(exp.Null(), TOKEN_TYPE)
     if mask.kind == "truncate" and isinstance(mask.value, int):
         return call("left", raw, exp.Literal.number(mask.value))
     if mask.kind == "truncate":
