@@ -66,6 +66,7 @@ class _Child:
 
     def __init__(self, sock: socket.socket, connection: Any, shadow: Any, spill: str) -> None:
         self._sock, self._connection, self._shadow, self._spill = sock, connection, shadow, spill
+        self._guards: dict[tuple[Any, str], str] = {}
 
     def answers(self, setup: Setup) -> bool:
         """Answer one request; False when this worker had better not answer another."""
@@ -133,11 +134,19 @@ class _Child:
 
     def _trees(self, text: str, parameters: dict[str, Any] | None, guards: Mapping[str, str]) -> dict[str, Any]:
         """The text goes in as a value, and is never run. What has no JSON, as scans of Postgres, is planned over its shadow."""
-        plans = _plans(self._connection, text, guards)
+        plans = self._plans(self._connection, text, guards)
         if not plans["plan"].startswith('{"error":false'):
             self._require_bound(text, parameters)
-            plans = _plans(self._shadow, text, guards) if self._shadow is not None else plans
+            plans = self._plans(self._shadow, text, guards) if self._shadow is not None else plans
         return {"parsed": _serialized(self._connection, "sql", text), **plans}
+
+    def _plans(self, connection: Any, text: str, guards: Mapping[str, str]) -> dict[str, Any]:
+        """A guard's plan is the same for as long as this worker lives: its pins are."""
+        for guard in guards.values():
+            if (connection, guard) not in self._guards:
+                self._guards[connection, guard] = _serialized(connection, "plan", guard)
+        alone = {product: self._guards[connection, guard] for product, guard in guards.items()}
+        return {"plan": _serialized(connection, "plan", text), "guards": alone}
 
     def _require_bound(self, text: str, parameters: dict[str, Any] | None) -> None:
         """Raise what does not bind. Another failure may come of the statistics of hidden rows: it is not told."""
@@ -174,11 +183,6 @@ def _joined(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
             waiting, rows, size = [], 0, 0
     if waiting:
         yield pa.Table.from_batches(waiting)
-
-
-def _plans(connection: Any, text: str, guards: Mapping[str, str]) -> dict[str, Any]:
-    alone = {product: _serialized(connection, "plan", guard) for product, guard in guards.items()}
-    return {"plan": _serialized(connection, "plan", text), "guards": alone}
 
 
 def _serialized(connection: Any, what: str, text: str) -> str:

@@ -7,6 +7,7 @@ for it. Whatever is not known here is a denial. Pure: the engine's trees come as
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mesh_defs.errors import QueryRejectedError
@@ -60,7 +61,7 @@ def verify_plan(plan: str, guards: Mapping[str, str]) -> None:
     `plan` and `guards` (by product) are what `json_serialize_plan` gave for the text and for each guard alone, neither
     optimised: filters, masks, columns and the scanned files are compared, whatever stands around them.
     """
-    wanted = [_plan_of(text) for text in guards.values()]
+    wanted = [_guard_plan(text) for text in guards.values()]
     pending: list[Any] = [_plan_of(plan)]
     found: set[int] = set()
     while pending:
@@ -99,6 +100,12 @@ def _verify_rows_from(node: Mapping[str, Any]) -> None:
         raise _disagreement("the engine reads rows of a function that is not reviewed")
     if node.get("type") == "SHOW_REF" and (node.get("show_type") != "SUMMARY" or not node.get("query")):
         raise _disagreement("the engine shows something other than a summary")
+
+
+@lru_cache(maxsize=256)
+def _guard_plan(text: str) -> Any:
+    """The same few guards stand in many questions; nobody changes what comes of them."""
+    return _plan_of(text)
 
 
 def _plan_of(text: str) -> Any:
