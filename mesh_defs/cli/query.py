@@ -162,7 +162,13 @@ def movement_json(moved: Movement) -> dict[str, Any]:
     """The movement as JSON values."""
     return {
         "products": [
-            {"product": r.product, "version": r.version, "grant": r.grant, "recovered": r.recovered}
+            {
+                "product": r.product,
+                "version": r.version,
+                "grant": r.grant,
+                "recovered": r.recovered,
+                "filtered": r.filtered,
+            }
             for r in moved.products
         ],
         "rows_read_in_place": moved.rows_read,
@@ -179,6 +185,9 @@ def _print_movement(moved: Movement) -> None:
         f"\nmovement: read in place {moved.rows_read:,} rows, {size(moved.bytes_read)} ({read or 'no product'}); "
         f"crossed to you {moved.rows_crossed:,} rows, {size(moved.bytes_crossed)}\n"
     )
+    filtered = ", ".join(each.product for each in moved.products if each.filtered)
+    if filtered:
+        sys.stderr.write(f"of {filtered} you see some rows: how many there are is not told\n")
     for each in moved.products:
         if each.recovered:
             sys.stderr.write(f"! {each.recovered}\n")

@@ -66,7 +66,7 @@ def failure(told: Mapping[str, Any], names: Names) -> MeshError:
     if kind == "HTTPException":
         what = f"a product's storage did not answer as it should (HTTP {told.get('status') or '?'})"
         return EngineError(what, fix="ask again; if it stays so, tell the product's owner")
-    what, fix = _FAILURES.get(_ALIKE.get(kind, kind), (f"the engine failed ({kind})", _MEND))
+    what, fix = _FAILURES.get(_ALIKE.get(kind, kind), ("the engine failed", _MEND))
     return EngineError(what, fix=fix)
 
 

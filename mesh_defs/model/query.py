@@ -62,12 +62,13 @@ class QueryPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductRead:
-    """One product as one answer read it: the pinned version, and the grant that allowed it."""
+    """One product as one answer read it: the pinned version, and the grant that allowed it. `filtered`: by row rules."""
 
     product: str
     version: str
     grant: str
     recovered: str | None = None
+    filtered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,21 +64,23 @@ class Answer:
         """What was read in place and what crossed to the asker so far.
 
         `rows_read` and `bytes_read` are those of the pinned versions as stored: the engine reads at most that, and less
-        where it can prune.
+        where it can prune. Of a product whose rules hide rows neither is told.
         """
+        whole = [pin for pin in self.pins if not self.decision.views[pin.product].rules]
         reads = tuple(
             ProductRead(
                 product=pin.product,
                 version=pin.version,
                 grant=self.decision.grants[pin.product],
                 recovered=pin.recovered,
+                filtered=pin not in whole,
             )
             for pin in self.pins
         )
         return Movement(
             products=reads,
-            rows_read=sum(pin.rows for pin in self.pins),
-            bytes_read=sum(pin.bytes for pin in self.pins),
+            rows_read=sum(pin.rows for pin in whole),
+            bytes_read=sum(pin.bytes for pin in whole),
             rows_crossed=self._rows,
             bytes_crossed=self._bytes,
         )

@@ -42,7 +42,7 @@ def explained(pins: Mapping[str, Pin], decision: Decision) -> Told:
 
 
 def _lines(pin: Pin, view: View) -> Iterator[tuple[str, str]]:
-    yield "read", f"version {pin.version} of {pin.published_at:%Y-%m-%d %H:%M} UTC, {pin.rows:,} rows in {pin.kind}"
+    yield "read", f"version {pin.version} of {pin.published_at:%Y-%m-%d %H:%M} UTC, in {pin.kind}"
     yield "grant", f"'{view.grant}'" + (f", until {view.until:%Y-%m-%d %H:%M} UTC" if view.until else "")
     for rule in view.rules:
         yield "rows", f"only where {rule.bound} ({rule.source})"
