@@ -12,7 +12,7 @@ export DAGSTER_HOME ?= $(MESH_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test check drills dev reset lock
+.PHONY: help setup demo test check drills attack dev reset lock
 
 help:  ## Say what there is.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ check: setup  ## Formatting, lint, layers, types: about a minute.
 
 drills: setup  ## Kill, fill and cut off everything on purpose: survived or lost, a line each (a quarter of an hour and more).
 	@$(BIN)/python -W ignore -m drills
+
+attack: setup  ## The red team's corpus, live: against plain views, and against the door (two minutes).
+	@$(BIN)/python -W ignore -m tests.redteam.show
 
 dev: setup  ## Dagster's UI and daemon on the demo's instance, a code server per domain: http://127.0.0.1:3000.
 	@$(BIN)/mesh up --port 3000

@@ -262,7 +262,7 @@ def test_a_file_cut_anywhere_is_refused(file: Path) -> None:
 def test_another_format_is_told_as_such(file: Path, format: str) -> None:
     store(file, FULL)
     file.write_text(file.read_text().replace(f'"format": {FORMAT}', f'"format": {format}'))
-    with pytest.raises(StorageError, match=r"has format .*, this platform reads 1 — run `mesh refresh --catalog`"):
+    with pytest.raises(StorageError, match=r"has format .*, this platform reads 2 — run `mesh refresh --catalog`"):
         load_snapshot(file)
 
 

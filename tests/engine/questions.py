@@ -23,9 +23,18 @@ COLUMNS = {"id": "BIGINT", "name": "VARCHAR", "secret": "BIGINT"}
 ENDLESS = "SELECT count(*) FROM range(100000000000) a(i), range(1000000) b(j) WHERE i % 7 = j % 11"
 
 
+# What tells these tests' zygotes from those of meshes that other tests opened in this process.
+OURS = {"OF_ENGINE_TESTS": "1"}
+
+
 def an_engine(folder: Path, **more: Any) -> DuckDBEngine:
     """An engine whose state lies in a folder."""
-    told = {"seconds_max": 60.0, "memory_bytes_max": 2_000_000_000, "access_of": lambda pin: Access(root=folder)}
+    told: dict[str, Any] = {
+        "seconds_max": 60.0,
+        "memory_bytes_max": 2_000_000_000,
+        "access_of": lambda pin: Access(root=folder),
+    }
+    told["environment"] = OURS
     return DuckDBEngine(spill=folder / "spill", **{**told, **more})
 
 
@@ -76,11 +85,13 @@ def rows(engine: DuckDBEngine, text: str, *pins: Pin, **parameters: Any) -> list
 
 
 def zygotes(process: int | None = None) -> list[psutil.Process]:
-    """The zygotes of a process, of this one when none is told."""
+    """The zygotes that these tests started in a process, in this one when none is told."""
     found = []
     for each in psutil.Process(process or os.getpid()).children():
         with suppress(psutil.Error):  # it may have ended just now
-            found += [each] if "mesh_defs.engine.zygote" in each.cmdline() else []
+            found += (
+                [each] if "mesh_defs.engine.zygote" in each.cmdline() and OURS.items() <= each.environ().items() else []
+            )
     return found
 
 
