@@ -180,14 +180,16 @@ def movement_json(moved: Movement) -> dict[str, Any]:
 
 def _print_movement(moved: Movement) -> None:
     read = ", ".join(f"{each.product}@{each.version}" for each in moved.products)
+    filtered = ", ".join(each.product for each in moved.products if each.filtered)
+    counted = not filtered or moved.rows_read
+    amount = f"{moved.rows_read:,} rows, {size(moved.bytes_read)} " if counted else ""
     sys.stdout.flush()
     sys.stderr.write(
-        f"\nmovement: read in place {moved.rows_read:,} rows, {size(moved.bytes_read)} ({read or 'no product'}); "
+        f"\nmovement: read in place {amount}({read or 'no product'}); "
         f"crossed to you {moved.rows_crossed:,} rows, {size(moved.bytes_crossed)}\n"
     )
-    filtered = ", ".join(each.product for each in moved.products if each.filtered)
     if filtered:
-        sys.stderr.write(f"of {filtered} you see some rows: how many there are is not told\n")
+        sys.stderr.write(f"of {filtered} you see some rows only: how many there are is not told\n")
     for each in moved.products:
         if each.recovered:
             sys.stderr.write(f"! {each.recovered}\n")
