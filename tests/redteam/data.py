@@ -86,6 +86,14 @@ def without_structs(table: Table) -> Table:
     return replace(table, columns=columns, select=select) if nested else table
 
 
+def without_tokens(table: Table) -> Table:
+    """The same for an external product, which the mesh does not publish: what would be a token is empty instead."""
+    if not table.tokens:
+        return table
+    masks = {name: "null" if mask == "token" else mask for name, mask in EU_MASKS.items()}
+    return replace(table.grant(masks=masks), tokens={})
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """A whole mesh to be attacked: products, and the attributes of ana."""

@@ -22,7 +22,7 @@ from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.refresh.in_process import refresh_in_process
 from mesh_defs.settings import Settings, load_settings, token_variable
-from tests.redteam.data import ANA, ORDERS, PURPOSE, README, World, without_structs
+from tests.redteam.data import ANA, ORDERS, PURPOSE, README, World, without_structs, without_tokens
 from tests.redteam.documents import mesh_files
 from tests.redteam.storages import KINDS, NOT_HERE, Spot, spot
 
@@ -67,6 +67,8 @@ def make_fixture(
     place = spot(kind, ground)
     if not place.keeps_structs:
         world = replace(world, tables=tuple(map(without_structs, world.tables)))
+    if place.external:
+        world = replace(world, tables=tuple(map(without_tokens, world.tables)))
     shutil.rmtree(root, ignore_errors=True)
     _write(root, world, place)
     if keys:

@@ -21,8 +21,11 @@ class Arranged:
     why_not: str = ""
 
 
-def arranged(policy: str, world: World) -> Arranged:
-    """Return the worlds of a policy variant. A rule has no subquery here: who may see what is resolved to literals."""
+def arranged(policy: str, world: World, *, external: bool = False) -> Arranged:
+    """Return the worlds of a policy variant. A rule has no subquery here: who may see what is resolved to literals.
+
+    An `external` product's columns are those that it has: none was published without a column that its contract has.
+    """
     orders = world.tables[0]
     if policy == "large":
         return Arranged(worlds={f"{LARGE_ROWS:,} orders": world.with_orders(LARGE_ORDERS)}, anew=True)
@@ -35,7 +38,7 @@ def arranged(policy: str, world: World) -> Arranged:
     if told := _FILTER.fullmatch(policy):
         ruled = orders.grant(rows=told["rule"].strip())
         worlds = {"the rule as it is written": world.with_orders(ruled)}
-        if told["lost"]:
+        if told["lost"] and not external:
             worlds["the contract has the column, the published version has not"] = world.with_orders(
                 _promising(ruled, told["lost"])
             )

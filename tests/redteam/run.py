@@ -72,7 +72,9 @@ def _names(fixture: Fixture) -> tuple[str, ...]:
     spelt = [
         rule.replace("region", quoted) for rule in rules for quoted in ("region", '"region"', '"governed_0"."region"')
     ]
-    return markers.physical_names(fixture, rules=tuple(spelt))
+    granted = {table.product for table in fixture.world.tables if table.grants}
+    # A table of another system may be called as the product is, by which everybody names it.
+    return tuple(name for name in markers.physical_names(fixture, rules=tuple(spelt)) if name not in granted)
 
 
 def run(corpus: Corpus, stage: Stage, say: Say) -> tuple[dict[str, Verdict], float]:
@@ -96,7 +98,7 @@ def _judged(case: Case, stage: Stage) -> Verdict:
     if case.policy is None:
         return worst([_tried(case, sql, stage) for sql in _readings(case, stage)])
     if case.policy not in stage.variants:
-        told = arranged(case.policy, stage.fixture.world)
+        told = arranged(case.policy, stage.fixture.world, external=stage.fixture.spot.external)
         if not told.worlds:
             return Verdict(kind="not_run", why=told.why_not)
         root = stage.fixture.settings.root.with_name(f"variant-{len(stage.variants)}")
