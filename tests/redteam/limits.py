@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -12,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+
 from tests.redteam.door import Outcome
 
 SECONDS_MAX, BYTES_MAX = 10.0, 2_000_000_000
 # Until the mesh is open: imports and the catalog are not the question's.
 _START_SECONDS_MAX = 120.0
 _POLL_SECONDS = 0.02
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +44,14 @@ def watched(command: list[str], sql: str) -> Watched:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(sql.encode("utf-8", "surrogatepass"))
             process.stdin.close()
-        tree = {process.pid}
+        tree = {psutil.Process(process.pid)}
         try:
             return _watch(process, tree)
         finally:
             end(tree)
 
 
-def _watch(process: subprocess.Popen[bytes], tree: set[int]) -> Watched:
+def _watch(process: subprocess.Popen[bytes], tree: set[psutil.Process]) -> Watched:
     assert process.stdout and process.stderr
     out, err = b"", b""
     started: float | None = None
@@ -84,16 +84,16 @@ def _watch(process: subprocess.Popen[bytes], tree: set[int]) -> Watched:
     return Watched(outcome=_outcome(out, err), seconds=seconds, bytes_most=most)
 
 
-def _left_behind(process: subprocess.Popen[bytes], tree: set[int], seconds: float) -> int:
+def _left_behind(process: subprocess.Popen[bytes], tree: set[psutil.Process], seconds: float) -> int:
     """How many processes of the tree are still alive after their time."""
     until = time.monotonic() + max(seconds, 1.0)
     while time.monotonic() < until:
         tree |= descendants(process.pid)
         process.poll()
-        if not [pid for pid in tree if is_alive(pid)]:
+        if not [each for each in tree if is_alive(each)]:
             return 0
         time.sleep(_POLL_SECONDS)
-    return len([pid for pid in tree if is_alive(pid)])
+    return len([each for each in tree if is_alive(each)])
 
 
 def _outcome(out: bytes, err: bytes) -> Outcome:
@@ -107,39 +107,29 @@ def _outcome(out: bytes, err: bytes) -> Outcome:
     return Outcome(**{**told, "said": told["said"] + said}, rows=rows, texts=texts, columns=columns)
 
 
-def descendants(root: int) -> set[int]:
-    """Every process below this one, by /proc."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                stat = (folder / "stat").read_text()
-                parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-    found, pending = set(), [root]
-    while pending:
-        parent = pending.pop()
-        children = [pid for pid, of in parents.items() if of == parent and pid not in found]
-        found.update(children)
-        pending += children
-    return found
+def descendants(root: int) -> set[psutil.Process]:
+    """Every process below this one. Each is known by its start as well as its pid, which another may be given later."""
+    with contextlib.suppress(psutil.Error):
+        return set(psutil.Process(root).children(recursive=True))
+    return set()
 
 
-def held(pid: int) -> int:
+def held(process: psutil.Process | int) -> int:
     """Resident bytes of one process; 0 when it is gone."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    with contextlib.suppress(psutil.Error):
+        return int((psutil.Process(process) if isinstance(process, int) else process).memory_info().rss)
     return 0
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs: neither gone nor only waiting to be collected."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs: neither gone, nor another under its pid, nor only waiting to be collected."""
+    with contextlib.suppress(psutil.Error):
+        return bool(process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD))
     return False
 
 
-def end(pids: Iterable[int]) -> None:
-    """Kill these processes, which are ours."""
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+def end(processes: Iterable[psutil.Process]) -> None:
+    """Kill these processes, which are ours; never one that has got the pid of one since."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
