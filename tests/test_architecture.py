@@ -61,7 +61,7 @@ CODE_LINES_MAX = {
     "processes": 900,
     "query": 660,
     "refresh": 1_350,
-    "sql": 2_150,
+    "sql": 2_250,
     "storage": 3_450,
     "upkeep": 800,
 }

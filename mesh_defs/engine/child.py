@@ -76,7 +76,7 @@ class _Child:
         try:
             with _limited(setup):
                 if asked["do"] == "run":
-                    self._run(text, parameters, asked["hiding"])
+                    self._run(text, parameters, asked["visible"], alone=asked["alone"])
                 elif asked["do"] == "trees":
                     frames.send_json(self._sock, frames.ANSWER, self._trees(text, parameters, asked["guards"]))
                 else:
@@ -91,10 +91,10 @@ class _Child:
             frames.send_json(self._sock, frames.FAILURE, {**told, "binding": binding})
             return goes_on
 
-    def _run(self, text: str, parameters: dict[str, Any] | None, hiding: Mapping[str, str]) -> None:
-        """`hiding` are the guards, where one of them keeps rows back."""
-        if hiding:
-            held = self._believed(text, parameters, hiding)
+    def _run(self, text: str, parameters: dict[str, Any] | None, visible: Mapping[str, str], *, alone: bool) -> None:
+        """`visible` tells how each guard's rows are set apart, where one keeps some back; `alone`, that they must be."""
+        if visible:
+            held = self._apart(text, parameters, visible) if alone else self._believed(text, parameters, visible)
             self._send(held.schema, held.tables())
             return
         reader = self._reader(text, parameters)
@@ -104,13 +104,16 @@ class _Child:
         reader: pa.RecordBatchReader = self._connection.execute(text, parameters).to_arrow_reader(_CHUNK_ROWS)
         return reader
 
-    def _believed(self, text: str, parameters: dict[str, Any] | None, hiding: Mapping[str, str]) -> Held:
+    def _believed(self, text: str, parameters: dict[str, Any] | None, visible: Mapping[str, str]) -> Held:
         """What fails is run again over the visible rows alone, and comes to what that comes to."""
         try:
             return self._held(text, parameters)
         except _FAILURES:
-            with apart(self._connection, text, hiding) as seen:
-                return self._held(seen, parameters)
+            return self._apart(text, parameters, visible)
+
+    def _apart(self, text: str, parameters: dict[str, Any] | None, visible: Mapping[str, str]) -> Held:
+        with apart(self._connection, text, visible) as seen:
+            return self._held(seen, parameters)
 
     def _held(self, text: str, parameters: dict[str, Any] | None) -> Held:
         reader = self._reader(text, parameters)

@@ -51,13 +51,16 @@ class Held:
 
 
 @contextmanager
-def apart(connection: Any, text: str, guards: Mapping[str, str]) -> Iterator[str]:
-    """Write what each guard shows to a table of its own, and give the text that reads those; they go afterwards."""
+def apart(connection: Any, text: str, visible: Mapping[str, str]) -> Iterator[str]:
+    """Write what each guard shows to a table of its own, and give the text that reads those; they go afterwards.
+
+    `visible`: by the guard, the SELECT of what is written, with all columns of it that the text may use.
+    """
     # No WITH of the asker's is called so.
-    names = {guard: f"seen_{secrets.token_hex(8)}" for guard in guards.values()}
+    names = {guard: f"seen_{secrets.token_hex(8)}" for guard in visible}
     try:
         for guard, name in names.items():
-            connection.execute(f"CREATE TEMP TABLE {quoted(name)} AS {guard}")
+            connection.execute(f"CREATE TEMP TABLE {quoted(name)} AS {visible[guard]}")
             text = text.replace(guard, f"SELECT * FROM {quoted(name)}")
         yield text
     finally:

@@ -73,8 +73,7 @@ class Session:
     def run(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> "Running":
         """Start it, and hand the worker over to its answer. QueryRejectedError when it does not bind; EngineError."""
         worker, names = self._mine(), names_of(governed)
-        hiding = dict(governed.guards) if governed.hides_rows else {}
-        request = {"do": "run", "text": governed.text, "hiding": hiding}
+        request = {"do": "run", "text": governed.text, "visible": dict(governed.visible), "alone": governed.alone}
         worker.ask(request, as_frame(parameters), seconds_max=self._seconds)
         schema = worker.schema(worker.next(names)[1])
         self._given = True

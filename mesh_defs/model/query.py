@@ -12,13 +12,16 @@ class GovernedSQL:
     """The only thing an engine runs. Invariant: made by `sql.rewrite` alone (a test sees to it).
 
     `guards`: for each product the SELECT over its pin that shows what may be seen; the text reads it by nothing else.
-    `hides_rows`: a guard keeps rows back, so that nothing about them may show, not even that an expression fails on one.
+    `visible`: where a guard keeps rows back, each guard's rows and the columns that the text may use, by the guard. Nothing
+    about hidden rows may show, not even that an expression fails on one. `alone`: they are not even to be scanned beside
+    what was asked, which may be dear on some of them.
     """
 
     text: str
     pins: tuple[Pin, ...]
     guards: Mapping[str, str]
-    hides_rows: bool = False
+    visible: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from mesh_defs.engine.session import Session
 from mesh_defs.model.access import View
 from mesh_defs.model.query import GovernedSQL, QueryRequest
 from mesh_defs.model.version import Pin
+from mesh_defs.sql.bounded import are_short
 from mesh_defs.sql.parse import SelectStatement
 from mesh_defs.sql.rewrite import govern, inlined, repinned
 from mesh_defs.sql.statements import Statement, parse_statement
@@ -50,12 +51,16 @@ class Preparer:
         session: Session,
     ) -> Prepared:
         """Rewrite and verify. Raises QueryRejectedError or AccessDeniedError when either cannot be done."""
-        key = (request.sql, *(_seen(name, views[name], pins[name]) for name in statement.products))
+        key = (
+            request.sql,
+            are_short(request.parameters),
+            *(_seen(name, views[name], pins[name]) for name in statement.products),
+        )
         kept = self._kept(key)
         if kept is not None:
             governed = repinned(kept.governed, tuple(pins[name] for name in statement.products))
             return Prepared(governed=governed, digest=kept.digest)
-        governed = govern(statement, pins, views)
+        governed = govern(statement, pins, views, request.parameters)
         trees = session.trees(inlined(governed, request.parameters))
         verify_text(trees.parsed, governed)
         verify_plan(trees.plan, trees.guards)

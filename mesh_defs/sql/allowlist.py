@@ -14,36 +14,39 @@ from mesh_defs.sql.place import place, snippet
 _QUERIES = frozenset(
     {exp.Select, exp.Union, exp.Intersect, exp.Except, exp.Subquery, exp.Values, exp.Tuple, exp.With, exp.CTE}
 )
-_RELATIONS = frozenset(
-    {exp.From, exp.Join, exp.Lateral, exp.Table, exp.TableAlias, exp.TableSample, exp.Pivot, exp.PivotAlias}
-    | {exp.UnpivotColumns, exp.Unnest, exp.Summarize}
-)
+_RELATIONS = frozenset({exp.From, exp.Join, exp.Table, exp.TableAlias, exp.TableSample})
 _CLAUSES = frozenset(
     {exp.Where, exp.Group, exp.Rollup, exp.Cube, exp.GroupingSets, exp.Having, exp.Qualify, exp.Distinct}
     | {exp.Order, exp.Ordered, exp.Limit, exp.LimitOptions, exp.Offset, exp.Window, exp.WindowSpec, exp.Filter}
     | {exp.IgnoreNulls, exp.RespectNulls}
 )
 _NAMES = frozenset(
-    {exp.Alias, exp.Column, exp.Columns, exp.Dot, exp.Identifier, exp.PositionalColumn, exp.Star, exp.Var}
-    | {exp.PropertyEQ, exp.Kwarg, exp.Placeholder}
+    {exp.Alias, exp.Column, exp.Identifier, exp.PositionalColumn, exp.Star, exp.Var, exp.PropertyEQ, exp.Kwarg}
+    | {exp.Placeholder}
 )
 _VALUES = frozenset(
-    {exp.Array, exp.Boolean, exp.Interval, exp.Literal, exp.Map, exp.Null, exp.Struct, exp.ToMap, exp.CurrentDate}
-    | {exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp}
-    | {exp.DataType, exp.DataTypeParam, exp.ColumnDef}
+    {exp.Boolean, exp.Interval, exp.Literal, exp.Null, exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp}
+    | {exp.Localtime, exp.Localtimestamp, exp.DataType, exp.DataTypeParam, exp.ColumnDef}
 )
 _OPERATORS = frozenset(
-    {exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow, exp.Neg, exp.DPipe, exp.Paren}
-    | {exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift}
+    {exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow, exp.Neg, exp.Paren}
+    | {exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseNot}
     | {exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.In, exp.Between}
-    | {exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.ILike, exp.SimilarTo, exp.Glob, exp.Escape}
-    | {exp.Any, exp.All, exp.Exists, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Collate, exp.AtTimeZone}
-    | {exp.Bracket, exp.Slice, exp.JSONExtract, exp.JSONExtractScalar, exp.Lambda, exp.Comprehension}
-    | {exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps}
+    | {exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.ILike, exp.Any, exp.All, exp.Exists, exp.Case, exp.If}
+    | {exp.Cast, exp.TryCast, exp.AtTimeZone}
 )
 # Functions of a grammar of their own; all others are exp.Anonymous (see sql.tokens).
 _FUNCTIONS = frozenset(
     {exp.Anonymous, exp.Extract, exp.Substring, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue} | {exp.NthValue}
+)
+# Of these a value comes out in a size of its own: `sql.bounded` tells what can be said of the others.
+SCALAR = _QUERIES | _RELATIONS | _CLAUSES | _NAMES | _VALUES | _OPERATORS | _FUNCTIONS
+_GROWING = frozenset(
+    {exp.Array, exp.Struct, exp.Map, exp.ToMap, exp.Dot, exp.Bracket, exp.Slice, exp.Lambda, exp.Comprehension}
+    | {exp.ArrayContainsAll, exp.ArrayContainedBy, exp.ArrayOverlaps, exp.JSONExtract, exp.JSONExtractScalar}
+    | {exp.DPipe, exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.Collate}
+    | {exp.SimilarTo, exp.Glob, exp.Escape, exp.Columns, exp.Unnest, exp.Lateral, exp.Pivot, exp.PivotAlias}
+    | {exp.UnpivotColumns, exp.Summarize}
 )
 # What may stand where rows come from: nothing is a relation but these.
 _MUST_HOLD: dict[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
@@ -55,7 +58,7 @@ _MUST_HOLD: dict[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
     exp.Summarize: (exp.Query,),
     exp.Exists: (exp.Query,),
 }
-_NODES = _QUERIES | _RELATIONS | _CLAUSES | _NAMES | _VALUES | _OPERATORS | _FUNCTIONS
+_NODES = SCALAR | _GROWING
 
 # Names that the engine, finding no such column, takes for a question about itself; also in quotes.
 _ENGINE_VALUES = frozenset({"current_catalog", "current_role", "current_schema", "current_user", "session_user"})

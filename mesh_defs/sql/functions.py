@@ -28,3 +28,5 @@ def _names(kind: str) -> frozenset[str]:
 REVIEWED = _names("reviewed")
 TABLE = _names("table")
 SYNTAX = _names("syntax")
+# Of the reviewed ones those that cost about as much for every value, and make none that is longer than what they are given.
+BOUNDED = _names("bounded")

@@ -12,20 +12,28 @@ from sqlglot import exp
 
 from mesh_defs.errors import QueryRejectedError
 from mesh_defs.model.access import View
-from mesh_defs.model.names import is_name
+from mesh_defs.model.names import is_name, quoted
 from mesh_defs.model.query import GovernedSQL
 from mesh_defs.model.version import Pin
+from mesh_defs.sql.bounded import is_bounded
 from mesh_defs.sql.parse import SelectStatement
 from mesh_defs.sql.place import place
 from mesh_defs.sql.references import folded, product_of
 from mesh_defs.sql.tree import reread, same, write
 from mesh_defs.sql.uniform import put
+from mesh_defs.sql.used import used_columns
 from mesh_defs.sql.view import view_select
 
+NO_PARAMETERS: Mapping[str, Any] = {}
 _MOVED = ("joins", "laterals", "pivots", "sample")
 
 
-def govern(statement: SelectStatement, pins: Mapping[str, Pin], views: Mapping[str, View]) -> GovernedSQL:
+def govern(
+    statement: SelectStatement,
+    pins: Mapping[str, Pin],
+    views: Mapping[str, View],
+    parameters: Mapping[str, Any] = NO_PARAMETERS,
+) -> GovernedSQL:
     """Return the SQL that reads each product from its pin's relation as its view shows it, and nothing else.
 
     `pins` and `views` are by product and must hold every product of the statement (KeyError: the caller's fault). The
@@ -44,11 +52,13 @@ def govern(statement: SelectStatement, pins: Mapping[str, Pin], views: Mapping[s
     if not _reads_back(tree, text):
         what = "the SQL has a form whose meaning may change when it is rewritten"
         raise QueryRejectedError(what, fix="put brackets around mixed operators, or say it in a simpler form")
+    hiding = any(views[product].rules for product in statement.products)
     return GovernedSQL(
         text=text,
         pins=tuple(pins[product] for product in statement.products),
         guards={product: write(select.copy()) for product, select in guards.items()},
-        hides_rows=any(views[product].rules for product in statement.products),
+        visible=dict(_visible(select, statement.tree) for select in guards.values()) if hiding else {},
+        alone=hiding and not is_bounded(statement.tree, parameters),
     )
 
 
@@ -72,6 +82,12 @@ def _reads_back(tree: exp.Expr, text: str) -> bool:
         return same(tree, reread(text))
     except QueryRejectedError:
         return False
+
+
+def _visible(guard: exp.Select, asked: exp.Expr) -> tuple[str, str]:
+    text = write(guard.copy())
+    used = used_columns(asked, (shown.alias_or_name for shown in guard.expressions))
+    return text, f"SELECT {', '.join(map(quoted, used))} FROM ({text})"
 
 
 def _subquery(table: exp.Table, select: exp.Select) -> exp.Subquery:

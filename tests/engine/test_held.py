@@ -72,6 +72,19 @@ def test_no_failure_tells_of_a_hidden_row(kind: str, tmp_path: Path, sql: str) -
     assert isinstance(harmless, list)
 
 
+DEAR = [
+    "list_transform([region], lambda r: CASE WHEN r = 'US' THEN levenshtein(repeat(r, 2000), repeat('y', 2000000)) END) <> [7]",
+    "len(range(CASE WHEN region = 'US' THEN 200000000 ELSE 1 END)) > 3",
+]
+
+
+@pytest.mark.parametrize("condition", DEAR)
+def test_no_limit_tells_of_a_hidden_row(kind: str, tmp_path: Path, condition: str) -> None:
+    """Each of these would take minutes, or gigabytes, on one hidden row."""
+    sql = f"SELECT count(*) AS n FROM x.notes WHERE {condition}"
+    assert isinstance(outcome(kind, tmp_path, HARMLESS, sql), list)
+
+
 def test_a_failure_on_a_visible_row_is_told(kind: str, tmp_path: Path) -> None:
     sql = "SELECT sum(('x' || note)::INTEGER) FROM x.notes"
     told = outcome(kind, tmp_path / "a", HARMLESS, sql)
@@ -101,7 +114,7 @@ def test_a_large_answer_is_held_on_disk_and_comes_in_its_order(
 def test_what_was_set_aside_is_gone_afterwards(tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         guard = "SELECT 1 AS a"
-        with holding.apart(connection, f"SELECT a FROM ({guard}) AS x", {"x.y": guard}) as seen:
+        with holding.apart(connection, f"SELECT a FROM ({guard}) AS x", {guard: guard}) as seen:
             assert guard not in seen
             assert connection.execute(seen).fetchall() == [(1,)]
         assert connection.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)
