@@ -42,7 +42,10 @@ def _column(name: str, value: Any) -> "pa.Array[Any]":
     long = isinstance(value, int) and value not in _LONG
     try:
         column: pa.Array[Any] = pa.array([Decimal(value)], LONG) if long else pa.array([value])
-    except (pa.ArrowException, OverflowError, TypeError):
-        what = f"the value of ${name} is a {type(value).__name__} that no column could hold"
-        raise QueryRejectedError(what, fix="give a number, a text, a date or time, or a list of one of them") from None
+    except (pa.ArrowException, OverflowError, TypeError, UnicodeEncodeError):
+        what = f"the value of ${name} is a {type(value).__name__} that no column can hold"
+        raise QueryRejectedError(
+            what,
+            fix="give a number, a text, a date or time, or a list of one of them; a text without half surrogate pairs",
+        ) from None
     return column

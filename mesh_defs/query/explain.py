@@ -30,12 +30,14 @@ class Told:
 
 
 def described(columns: Mapping[str, str]) -> Told:
-    """One row per column of the answer, as DuckDB's DESCRIBE names them."""
-    return Told(pa.table({"column_name": list(columns), "column_type": list(columns.values())}))
+    """One row per column of the answer, in the six columns of DuckDB's DESCRIBE of a query."""
+    unknown = pa.nulls(len(columns), pa.string())
+    told = {"column_name": list(columns), "column_type": list(columns.values()), "null": ["YES"] * len(columns)}
+    return Told(pa.table(told | {"key": unknown, "default": unknown, "extra": unknown}))
 
 
 def explained(pins: Mapping[str, Pin], decision: Decision) -> Told:
-    """One row per product and thing that the door does with it. Tells the asker's own view, and no place."""
+    """One row per product and thing that the door does with it. Tells the asker's own view, but no place and no rule's text."""
     rows = [(name, kind, text) for name, pin in pins.items() for kind, text in _lines(pin, decision.views[name])]
     named = zip(*rows, strict=True) if rows else ([], [], [])
     return Told(pa.table(dict(zip(("product", "step", "detail"), map(list, named), strict=True))))
@@ -44,8 +46,9 @@ def explained(pins: Mapping[str, Pin], decision: Decision) -> Told:
 def _lines(pin: Pin, view: View) -> Iterator[tuple[str, str]]:
     yield "read", f"version {pin.version} of {pin.published_at:%Y-%m-%d %H:%M} UTC, in {pin.kind}"
     yield "grant", f"'{view.grant}'" + (f", until {view.until:%Y-%m-%d %H:%M} UTC" if view.until else "")
-    for rule in view.rules:
-        yield "rows", f"only where {rule.bound} ({rule.source})"
+    if view.rules:
+        sources = " and ".join(rule.source for rule in view.rules)
+        yield "rows", f"those that {sources} lets you see; by which rule: mesh access why {pin.product}"
     for column, mask in view.masks.items():
         yield "mask", f"{column}: {mask_in_words(mask)}"
 

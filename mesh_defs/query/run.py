@@ -6,6 +6,7 @@ the storage's credentials.
 
 from collections.abc import Mapping
 
+from mesh_defs.engine.parameters import as_frame
 from mesh_defs.engine.session import Session
 from mesh_defs.errors import AccessDeniedError, QueryRejectedError, nearest
 from mesh_defs.model.access import AccessRequest, Decision, Principal
@@ -78,6 +79,7 @@ def _require_parameters(wanted: tuple[str, ...], request: QueryRequest) -> None:
     if missing or surplus:
         told = [f"no value for ${name}" for name in sorted(missing)] + [f"no ${name}" for name in sorted(surplus)]
         raise QueryRejectedError("; ".join(told), fix="give each $parameter of the SELECT one value")
+    as_frame(request.parameters)  # refuses a value that cannot travel
 
 
 def _decide(request: QueryRequest, principal: Principal, names: tuple[str, ...], platform: Platform) -> Decision:
