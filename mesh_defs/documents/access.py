@@ -140,8 +140,9 @@ def _tests(declared: _Access, standards: Standards, document: Document) -> Itera
     for index, test in enumerate(declared.tests):
         given = {name: tuple(values) for name, values in test.as_.attributes.items()}
         known = standards.people.get(test.as_.principal or "")
-        asker = known or Principal(name=test.as_.principal or "tester", roles=tuple(test.as_.roles))
-        roles = tuple(dict.fromkeys((*asker.roles, *test.as_.roles)))
+        asker = known or Principal(name=test.as_.principal or "tester")
+        further = (role for given in test.as_.roles for role in standards.held_roles.get(given, (given,)))
+        roles = tuple(dict.fromkeys((*asker.roles, *further)))
         yield PolicyTest(
             product=declared.product,
             name=test.name,

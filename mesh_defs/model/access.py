@@ -38,7 +38,7 @@ def service_of(domain: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """What stands in a column instead of its value, but for those who ask for a purpose in `unless`.
+    """What stands in a column instead of its value, but for those who ask for a purpose in `unless`, or within one.
 
     `value` is the constant, or what a truncation keeps: so many characters of a text, a date up to its `DatePart`. A token
     is keyed, made when the product was published, and joins with tokens of its kind; a column without one shows nothing.
@@ -51,7 +51,8 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Lets the named principals and holders of the named roles read one product, for the named purposes, until a day.
+    """Lets the named principals and holders of the named roles read one product, until a day, for the named purposes and
+    all within them.
 
     `rows` is the row rule (None: every row), `columns` those that are granted (none named: all), `masks` by column.
     `until` ends a grant that was given to a person for a time, to the second.
