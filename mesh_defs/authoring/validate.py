@@ -51,6 +51,7 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
             contracts={name: contract for name, (contract, _) in everything.items()},
             standards=standards,
             requestable=tuple(each for section in sections for rules in section.access for each in rules.requestable),
+            stewards={section.domain.name: section.domain.steward for section in sections if section.domain},
         )
         findings += _between(everything, policy, root)
         findings += _governed(sections, policy)

@@ -90,15 +90,31 @@ class Requestable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for in a test of an access file. No columns: all that may be asked for."""
+
+    days: int
+    columns: tuple[str, ...] = ()
+
+
+# What becomes of a request that is not denied: answered at once by the file, or left to the product's steward.
+Answer = Literal["granted", "waiting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTest:
-    """Rows of a product, who asks for what, and the rows that must be seen; `expected` None: denied."""
+    """Rows of a product, who asks for what, and the rows that must be seen; `expected` None: denied.
+
+    With `asks` access is asked for: the answer is expected, or the rows that would be seen once it is given.
+    """
 
     product: str
     name: str
     principal: Principal
     purpose: str
     given: tuple[Mapping[str, object], ...]
-    expected: tuple[Mapping[str, object], ...] | None
+    expected: tuple[Mapping[str, object], ...] | Answer | None
+    asks: Wish | None = None
     where: str = ""
 
 

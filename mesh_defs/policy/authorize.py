@@ -1,7 +1,7 @@
 """Decisions as values: who may read which product, by which view of it, and why. Touches no disk and no clock."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 from mesh_defs.errors import QueryRejectedError
@@ -15,12 +15,16 @@ OWN_DOMAIN = "own-domain"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """All that a decision depends on besides the request: what is granted, what may be asked for, what all obey."""
+    """All that a decision depends on besides the request: what is granted, what may be asked for, what all obey.
+
+    `stewards` of the domains answer what is asked for.
+    """
 
     grants: tuple[Grant, ...]
     contracts: dict[str, Contract]
     standards: Standards
     requestable: tuple[Requestable, ...] = ()
+    stewards: Mapping[str, str] = field(default_factory=dict)
 
 
 def authorize(request: AccessRequest, policy: Policy) -> Decision:
