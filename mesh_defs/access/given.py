@@ -1,6 +1,6 @@
 """Grants that were given on request, as they hold now: what the ledger says, within what the access files let people ask for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
@@ -80,7 +80,7 @@ def effective(asked: GrantRequest, mesh: Mesh) -> Grant | str:
         purposes=(asked.purpose,),
         until=min(given.until, given.since + timedelta(days=ceiling.days_max)),
         rows=rows,
-        masks=_masks(given.masks, ceiling.masks, contract, asked.purpose),
+        masks=_masks(given.masks, ceiling.masks, contract, mesh.standards.reached(asked.purpose)),
         columns=columns,
     )
 
@@ -93,7 +93,7 @@ def ceiling_of(asked: GrantRequest, mesh: Mesh) -> Requestable | str:
         return f"the access file of {asked.product} no longer has the requestable '{asked.requestable}'"
     if principal is None or not may_ask(principal, found):
         return f"{asked.principal} may no longer ask for it"
-    if asked.purpose not in found.purposes:
+    if asked.purpose not in mesh.standards.covered(found.purposes):
         return f"it may no longer be asked for {asked.purpose}"
     return found
 
@@ -117,6 +117,8 @@ def _grants(requests: Requests, mesh: Mesh) -> Iterator[Grant]:
             yield found
 
 
-def _masks(given: Mapping[str, Mask], ceiling: Mapping[str, Mask], contract: Contract, purpose: str) -> dict[str, Mask]:
-    put = {c.name: strictest((given.get(c.name), ceiling.get(c.name)), c, purpose) for c in contract.columns}
+def _masks(
+    given: Mapping[str, Mask], ceiling: Mapping[str, Mask], contract: Contract, purposes: Sequence[str]
+) -> dict[str, Mask]:
+    put = {c.name: strictest((given.get(c.name), ceiling.get(c.name)), c, purposes) for c in contract.columns}
     return {column: mask for column, mask in put.items() if mask}

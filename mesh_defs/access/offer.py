@@ -38,11 +38,12 @@ def chosen(mesh: Mesh, wanted: Wanted) -> tuple[Requestable, tuple[str, ...]]:
     if not fitting:
         what = f"{wanted.product}: not found, or nothing of it may be asked for by {wanted.principal}"
         raise NotFoundError(what, fix="`mesh products` lists what there is; its owner can let it be asked for")
-    if not [each for each in fitting if wanted.purpose in each.purposes]:
-        purposes = ", ".join(sorted({purpose for each in fitting for purpose in each.purposes}))
+    covered = {each.id: mesh.standards.covered(each.purposes) for each in fitting}
+    if not [each for each in fitting if wanted.purpose in covered[each.id]]:
+        purposes = ", ".join(sorted({purpose for each in fitting for purpose in covered[each.id]}))
         what = f"{wanted.product} may be asked for {purposes}, not for '{wanted.purpose}'"
         raise AccessDeniedError(what, fix="state one of these purposes: --purpose")
-    fitting = [each for each in fitting if wanted.purpose in each.purposes]
+    fitting = [each for each in fitting if wanted.purpose in covered[each.id]]
     contract = mesh.contracts[wanted.product]
     fitting = _with_columns(fitting, {e.id: allowed_columns(e, contract) for e in fitting}, wanted)
     longest = max(each.days_max for each in fitting)

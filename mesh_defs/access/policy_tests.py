@@ -1,4 +1,5 @@
-"""Runs the `tests:` of access files: given rows through the real decision, rewriter and DuckDB, held against expected rows.
+"""Runs the `tests:` of access files: given rows through the real decision, rewriter and DuckDB, held against expected rows;
+requests through the real conclusions, held against the expected answer.
 
 An expected row names every column of the given rows that is shown, and no other: so a test also says what stays hidden.
 The token of a value is given as `{token: value}`: real ones depend on a key, which no test knows.
@@ -13,9 +14,10 @@ from typing import Any
 
 import duckdb
 
+from mesh_defs.access.asking_tests import answer_to
 from mesh_defs.documents.access import read_access
 from mesh_defs.documents.odcs import read_contract
-from mesh_defs.documents.standards import read_standards
+from mesh_defs.documents.standards import read_domain, read_standards
 from mesh_defs.documents.workspace import read_workspace
 from mesh_defs.errors import DeclarationError, Finding, MeshError
 from mesh_defs.model.access import AccessRequest, AccessRules, PolicyTest, View
@@ -26,6 +28,7 @@ from mesh_defs.policy.authorize import Policy, authorize
 from mesh_defs.sql.parse import parse_select
 from mesh_defs.sql.rewrite import govern
 
+_Row = Mapping[str, Any]
 _TOKEN = "token"
 _ABSENT = "‹not shown›"
 _SHOWN_MAX = 5
@@ -45,7 +48,14 @@ def declared(root: Path) -> tuple[Policy, tuple[AccessRules, ...]]:
     findings: list[Finding] = []
     contracts: dict[str, Contract] = {}
     found: list[AccessRules] = []
+    stewards: dict[str, str] = {}
     for location in read_workspace(root):
+        if location.is_domain:
+            try:
+                domain = read_domain(location.folder, standards, root=root)
+                stewards[domain.name] = domain.steward
+            except DeclarationError as error:
+                findings += error.findings
         own: dict[str, Contract] = {}
         for file in sorted((location.folder / "contracts").glob("*.odcs.yaml")):
             try:
@@ -63,7 +73,7 @@ def declared(root: Path) -> tuple[Policy, tuple[AccessRules, ...]]:
         raise DeclarationError(findings)
     grants = tuple(grant for rules in found for grant in rules.grants)
     requestable = tuple(each for rules in found for each in rules.requestable)
-    policy = Policy(grants=grants, contracts=contracts, standards=standards, requestable=requestable)
+    policy = Policy(grants=grants, contracts=contracts, standards=standards, requestable=requestable, stewards=stewards)
     return policy, tuple(found)
 
 
@@ -84,31 +94,44 @@ def failures(tests: Iterable[PolicyTest], policy: Policy) -> list[Finding]:
 
 
 def _wrong(test: PolicyTest, policy: Policy, now: datetime) -> str:
-    asked = AccessRequest(principal=test.principal, purpose=test.purpose, products=(test.product,), now=now)
-    decision = authorize(asked, policy)
-    if not decision.allowed:
-        return "" if test.expected is None else f"denied: {decision.reasons[0]}"
-    if test.expected is None:
-        return f"allowed by {decision.reasons[0].partition(': ')[2]}, expected to be denied"
+    view, told = _decided(test, policy, now)
+    if view is None:
+        return "" if test.expected is None else f"denied: {told}"
+    if test.expected is None or isinstance(test.expected, str):
+        return "" if told == test.expected else f"{told}, expected to be {test.expected or 'denied'}"
     try:
-        return _compared(test, policy.contracts[test.product], decision.views[test.product])
+        return _compared(test.given, test.expected, policy.contracts[test.product], view)
     except MeshError as error:
         return error.what
     except duckdb.Error as error:
         return f"a value does not fit its column: {str(error).splitlines()[0]}"
 
 
-def _compared(test: PolicyTest, contract: Contract, view: View) -> str:
+def _decided(test: PolicyTest, policy: Policy, now: datetime) -> tuple[View | None, str]:
+    """What is seen, or would be once what is asked for is given, and by what; or why nothing is."""
+    if test.asks:
+        try:
+            answer, view = answer_to(test, test.asks, policy, now)
+        except MeshError as error:
+            return None, error.what
+        return view, answer
+    asked = AccessRequest(principal=test.principal, purpose=test.purpose, products=(test.product,), now=now)
+    decision = authorize(asked, policy)
+    told = decision.reasons[0]
+    return decision.views.get(test.product), f"allowed by {told.partition(': ')[2]}" if decision.allowed else told
+
+
+def _compared(given: Sequence[_Row], expected_rows: Sequence[_Row], contract: Contract, view: View) -> str:
     pin = _pin(contract)
     asked = parse_select(f"SELECT * FROM {'.'.join(map(quoted, pin.product.split('.')))}")
     governed = govern(asked, {pin.product: pin}, {pin.product: view})
     with duckdb.connect(":memory:") as connection:
-        _fill(connection, pin, test.given)
+        _fill(connection, pin, given)
         answer = connection.execute(governed.text)
         types = {name: str(type_) for name, type_, *_ in answer.description or ()}
         shown = [dict(zip(types, row, strict=True)) for row in answer.fetchall()]
-        named = {name for row in (*test.given, *(test.expected or ())) for name in row}
-        wanted = [_typed(connection, row, types) for row in test.expected or ()]
+        named = {name for row in (*given, *expected_rows) for name in row}
+        wanted = [_typed(connection, row, types) for row in expected_rows]
     found = Counter(_key(row, named & types.keys()) for row in shown)
     expected = Counter(_key(row, row.keys()) for row in wanted)
     told = [f"not shown: {_told(row)}" for row in (expected - found)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mesh_defs.model.access import Mask, RowRule, View
 from mesh_defs.model.contract import Contract
 from mesh_defs.sql.row_rule import NOTHING
+from mesh_defs.sql.view import TOKEN_TYPE, shown_types
 
 _PLAIN_NAME = re.compile(r'"([a-z][a-z0-9_]*)"')
 _ATTRIBUTE = re.compile(r"\$principal_([a-z0-9_]+)")
@@ -22,22 +23,23 @@ class Told:
 
 def told(view: View, contract: Contract) -> Told:
     """Say what a view shows of a product; columns that are left out are not named."""
-    masks = {column.name: view.masks.get(column.name) for column in contract.columns}
+    types = {column.name: column.type for column in contract.columns}
     return Told(
-        columns={name: mask_told(mask) for name, mask in masks.items() if mask is None or mask.kind != "deny"},
+        columns={name: mask_told(view.masks.get(name), types[name]) for name in shown_types(view, types)},
         rows=tuple(f"{rule_told(rule)} ({rule.source})" for rule in view.rules),
     )
 
 
-def mask_told(mask: Mask | None) -> str:
-    """How a column is shown."""
+def mask_told(mask: Mask | None, type_: str = TOKEN_TYPE) -> str:
+    """How a column is shown; of a token that it is text where the column, of this type, is not."""
     if mask is None:
         return WHOLE
     if mask.kind == "truncate":
         return f"its first {mask.value} characters" if isinstance(mask.value, int) else f"cut to the {mask.value}"
     if mask.kind == "constant":
         return f"always {mask.value!r}"
-    return {"token": "a token that joins, no value", "null": "empty", "deny": "left out"}[mask.kind]
+    retyped = "" if type_ == TOKEN_TYPE else f"; {TOKEN_TYPE} where its values are {type_}"
+    return {"token": f"a token that joins, no value{retyped}", "null": "empty", "deny": "left out"}[mask.kind]
 
 
 def rule_told(rule: RowRule) -> str:

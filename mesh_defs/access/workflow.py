@@ -160,10 +160,13 @@ def _at_once(desk: Desk, page: Page, asked: GrantRequest, now: datetime) -> _Ste
 
 
 def _by_file(desk: Desk, page: Page, asked: GrantRequest) -> bool:
-    """Whether the file answers, and the steward did not say no to the last request for the same."""
-    ceiling = ceiling_of(asked, desk.mesh)
-    before = [e for e in page.requests.values() if e.same == asked.same and e.state != "waiting"]
-    no = bool(before) and before[-1].state in ("refused", "revoked") and before[-1].by != asked.principal
+    """Whether the file answers, and the steward did not say no to the last request for the same, or for a wider or
+    narrower purpose."""
+    ceiling, standards = ceiling_of(asked, desk.mesh), desk.mesh.standards
+    purposes = {*standards.reached(asked.purpose), *standards.covered((asked.purpose,))}
+    akin = (e for e in page.requests.values() if e.same[:2] == asked.same[:2] and e.purpose in purposes)
+    last = {e.purpose: e for e in akin if e.state != "waiting"}
+    no = any(e.state in ("refused", "revoked") and e.by != asked.principal for e in last.values())
     return isinstance(ceiling, Requestable) and ceiling.instant and not no
 
 

@@ -15,7 +15,7 @@ from mesh_defs.documents.compatibility import compare, demanded_version, is_enou
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.documents.workspace import Location, read_workspace
 from mesh_defs.errors import DeclarationError, Finding, MeshError, nearest
-from mesh_defs.model.access import AccessRequest, AccessRules, Principal, service_of
+from mesh_defs.model.access import AccessRequest, AccessRules, Decision, Principal, service_of
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import Section
@@ -27,8 +27,11 @@ from mesh_defs.query.mesh import open_storage
 from mesh_defs.settings import Settings
 from mesh_defs.sql.build import filled
 from mesh_defs.sql.lineage import column_lineage
+from mesh_defs.sql.view import shown_types
 from mesh_defs.upkeep.audit import contract_of
 from quality_checks import falls_back, gx_problems, problems
+
+_Types = dict[str, str]
 
 
 def validate(settings: Settings) -> tuple[Finding, ...]:
@@ -51,6 +54,7 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
             contracts={name: contract for name, (contract, _) in everything.items()},
             standards=standards,
             requestable=tuple(each for section in sections for rules in section.access for each in rules.requestable),
+            stewards={section.domain.name: section.domain.steward for section in sections if section.domain},
         )
         findings += _between(everything, policy, root)
         findings += _governed(sections, policy)
@@ -85,10 +89,11 @@ def _between(everything: Mapping[str, tuple[Contract, Declared]], policy: Policy
             yield Finding(where=mention(made, wanted, root), what=what, fix=nearest(wanted, contracts))
         if unknown:
             continue
-        yield from _ungranted(contract, made, policy, root)
         inputs = {wanted: contracts[wanted] for wanted in made.inputs}
+        decision = _decision(contract, made, policy)
+        yield from _ungranted(contract, made, decision, root)
         if isinstance(made, SqlProduct):
-            yield from _unbound(contract, made, inputs, root)
+            yield from _unbound(contract, made, _seen(_schemas(inputs), decision), root)
         yield from _undecided(contract)
         lineage = column_lineage(made.sql, _schemas(inputs)) if isinstance(made, SqlProduct) else None
         yield from hoarding(contract, inputs, lineage)
@@ -98,13 +103,13 @@ def _between(everything: Mapping[str, tuple[Contract, Declared]], policy: Policy
         yield Finding(where=contracts[cycle[0]].file, what=what, fix="let one of them do without another")
 
 
-def _unbound(contract: Contract, made: SqlProduct, inputs: Mapping[str, Contract], root: Path) -> Iterator[Finding]:
-    """Let DuckDB bind the SELECT to empty tables of the promised columns: unknown columns and types show without a row."""
+def _unbound(contract: Contract, made: SqlProduct, inputs: Mapping[str, _Types], root: Path) -> Iterator[Finding]:
+    """Let DuckDB bind the SELECT to empty tables of the columns that it will meet: unknown ones and types show without a row."""
     where = str(Path(made.file).relative_to(root))
     with duckdb.connect() as connection:
-        for name, other in inputs.items():
-            columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in other.columns)
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(other.domain)}")
+        for name, types in inputs.items():
+            columns = ", ".join(f"{quoted(column)} {type_}" for column, type_ in types.items())
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name.partition('.')[0])}")
             connection.execute(f"CREATE TABLE {'.'.join(map(quoted, name.split('.')))} ({columns})")
         select = filled(made.sql, contract.partitioning.first.parameters) if contract.partitioning else made.sql
         try:
@@ -156,19 +161,29 @@ def _unmet(expected: Expected, policy: Policy) -> Iterator[Finding]:
             yield Finding(where=where, what=f"{other} has no column '{column}'", fix=fix)
 
 
-def _ungranted(contract: Contract, made: Declared, policy: Policy, root: Path) -> Iterator[Finding]:
-    """A pipeline without a grant would fail at its first run."""
-    foreign = tuple(name for name in made.inputs if not name.startswith(f"{contract.domain}."))
+def _decision(contract: Contract, made: Declared, policy: Policy) -> Decision:
+    """What its domain's pipelines may read of the inputs."""
     service = Principal(name=service_of(contract.domain), roles=("service",))
-    asked = AccessRequest(principal=service, purpose=contract.purpose, products=foreign, now=datetime.now(UTC))
-    decision = authorize(asked, policy)
-    for name, reason in zip(foreign, decision.reasons, strict=True):
+    asked = AccessRequest(principal=service, purpose=contract.purpose, products=made.inputs, now=datetime.now(UTC))
+    return authorize(asked, policy)
+
+
+def _ungranted(contract: Contract, made: Declared, decision: Decision, root: Path) -> Iterator[Finding]:
+    """A pipeline without a grant would fail at its first run."""
+    service = service_of(contract.domain)
+    for name, reason in zip(made.inputs, decision.reasons, strict=True):
         if name not in decision.grants:
-            fix = f"have its owner grant {name} to {service.name} for {contract.purpose}"
-            yield Finding(where=mention(made, name, root), what=f"{service.name} may not read {reason}", fix=fix)
+            fix = f"have its owner grant {name} to {service} for {contract.purpose}"
+            yield Finding(where=mention(made, name, root), what=f"{service} may not read {reason}", fix=fix)
 
 
-def _schemas(contracts: Mapping[str, Contract]) -> dict[str, dict[str, str]]:
+def _seen(schemas: Mapping[str, _Types], decision: Decision) -> dict[str, _Types]:
+    """The columns as the pipeline meets them: without those that are denied, tokens as text."""
+    views = decision.views
+    return {name: shown_types(views[name], types) if name in views else types for name, types in schemas.items()}
+
+
+def _schemas(contracts: Mapping[str, Contract]) -> dict[str, _Types]:
     return {name: {column.name: column.type for column in contract.columns} for name, contract in contracts.items()}
 
 

@@ -246,7 +246,8 @@ def why(
 def test(paths: tuple[Path, ...], as_json: bool) -> None:
     """Run the tests of access files, of all or of those at PATHS: given rows, as whom, expected rows. Exits 1 on a failure.
 
-    No data is read: the given rows go through the same decision, rewriting and engine as real ones.
+    No data is read: the given rows go through the same decision, rewriting and engine as real ones. A test may also ask for
+    access, as `mesh access request` does, and expect the answer; nothing is recorded.
     """
     from mesh_defs.access.policy_tests import declared, run_tests
 

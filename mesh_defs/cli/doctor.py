@@ -47,7 +47,7 @@ def _examine() -> Iterator[Examined]:
     yield Examined(name="mesh", found=str(settings.root))
     one: tuple[Callable[[Settings], Examined], ...] = (_state, _disk, _catalog, _ledger)
     declared = (doctor_stores.retention, doctor_stores.stores, doctor_stores.clocks)
-    machine = (doctor_stores.locks, doctor_stores.secrets, doctor_running.interpreters)
+    machine = (doctor_stores.locks, doctor_stores.secrets, doctor_running.workers, doctor_running.interpreters)
     dagster = (doctor_running.instance, doctor_running.running)
     for check in (*map(_alone, one), *machine, *(declared if settings.snapshot_file.exists() else ()), *dagster):
         yield from _safely(check, settings)

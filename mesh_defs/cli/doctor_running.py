@@ -2,10 +2,12 @@
 
 import importlib.metadata
 import subprocess
+import sys
 from collections.abc import Iterator
 
 from mesh_defs.cli.examined import Examined
 from mesh_defs.documents.workspace import Location, read_workspace
+from mesh_defs.engine.confine import SCOPES_SINCE, TCP_SINCE, landlock
 from mesh_defs.errors import MeshError
 from mesh_defs.settings import Settings
 
@@ -18,6 +20,18 @@ def interpreters(settings: Settings) -> Iterator[Examined]:
     for location in read_workspace(settings.root):
         if location.executable:
             yield _interpreter(location, settings)
+
+
+def workers(settings: Settings) -> Iterator[Examined]:
+    """Whether the kernel confines the processes that run queries; without it DuckDB's own lock and the limits still hold."""
+    name, version = "query workers", landlock()
+    if version:
+        gaps = [f"not {what}" for what, since in (("TCP", TCP_SINCE), ("signals", SCOPES_SINCE)) if version < since]
+        told = f"confined to their files by Landlock {version}{''.join(f', {gap}' for gap in gaps)}"
+        yield Examined(name=name, found=told)
+        return
+    fix = "let the kernel (Linux 5.13 or later) or the container allow Landlock" if sys.platform == "linux" else ""
+    yield Examined(name=name, found="locked and limited, not confined: no Landlock here", fix=fix)
 
 
 def instance(settings: Settings) -> Iterator[Examined]:

@@ -175,6 +175,7 @@ def movement_json(moved: Movement) -> dict[str, Any]:
         "bytes_read_in_place": moved.bytes_read,
         "rows_crossed": moved.rows_crossed,
         "bytes_crossed": moved.bytes_crossed,
+        "notes": list(moved.notes),
     }
 
 
@@ -190,6 +191,5 @@ def _print_movement(moved: Movement) -> None:
     )
     if filtered:
         sys.stderr.write(f"of {filtered} you see some rows only: how many there are is not told\n")
-    for each in moved.products:
-        if each.recovered:
-            sys.stderr.write(f"! {each.recovered}\n")
+    for note in (*(each.recovered for each in moved.products if each.recovered), *moved.notes):
+        sys.stderr.write(f"! {note}\n")

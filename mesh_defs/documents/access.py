@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
@@ -15,7 +15,7 @@ from mesh_defs.documents.reading import Document, read_document
 from mesh_defs.documents.strict import Name, Slug, Strict, Text
 from mesh_defs.documents.structure import build, known_name, refusal
 from mesh_defs.errors import QueryRejectedError, nearest
-from mesh_defs.model.access import AccessRules, Grant, PolicyTest, Principal, Requestable
+from mesh_defs.model.access import AccessRules, Answer, Grant, PolicyTest, Principal, Requestable, Wish
 from mesh_defs.model.contract import Contract
 from mesh_defs.model.mesh import Standards
 from mesh_defs.sql.row_rule import check_rule
@@ -88,17 +88,25 @@ class _Asker(Strict):
     purpose: _Purpose
 
 
+class _Asks(Strict):
+    days: int = Field(ge=1)
+    columns: list[_Column] = Field(default=[])
+
+
 def _expected(given: Any) -> Any:
     if given == "denied":
         return None
-    if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
-        raise refusal("expects neither rows nor `denied`", "write `expect: denied`, or a list of rows")
-    return given
+    rows = isinstance(given, list) and all(isinstance(row, dict) for row in given)
+    if not rows and given not in get_args(Answer):
+        fix = "write `expect: denied`, or a list of rows; of what is asked for, `granted` or `waiting`, too"
+        raise refusal("expects neither rows nor an answer", fix)
+    return tuple(given) if rows else given
 
 
 class _Test(Strict):
     name: Text
     as_: _Asker = Field(alias="as")
+    asks: _Asks | None = None
     given: list[dict[_Column, Any]] = Field(default=[])
     expect: Annotated[Any, BeforeValidator(_expected)]
 
@@ -140,15 +148,17 @@ def _tests(declared: _Access, standards: Standards, document: Document) -> Itera
     for index, test in enumerate(declared.tests):
         given = {name: tuple(values) for name, values in test.as_.attributes.items()}
         known = standards.people.get(test.as_.principal or "")
-        asker = known or Principal(name=test.as_.principal or "tester", roles=tuple(test.as_.roles))
-        roles = tuple(dict.fromkeys((*asker.roles, *test.as_.roles)))
+        asker = known or Principal(name=test.as_.principal or "tester")
+        further = (role for given in test.as_.roles for role in standards.held_roles.get(given, (given,)))
+        roles = tuple(dict.fromkeys((*asker.roles, *further)))
         yield PolicyTest(
             product=declared.product,
             name=test.name,
             principal=Principal(name=asker.name, roles=roles, attributes={**asker.attributes, **given}),
             purpose=test.as_.purpose,
             given=tuple(test.given),
-            expected=None if test.expect is None else tuple(test.expect),
+            expected=test.expect,
+            asks=Wish(days=test.asks.days, columns=tuple(test.asks.columns)) if test.asks else None,
             where=document.finding(("tests", index), "", "").where,
         )
 
@@ -167,6 +177,10 @@ def _require_sense(declared: _Access, contract: Contract, document: Document) ->
             to = "grants to nobody" if kind == "grants" else "may be asked for by nobody"
             wrong.add((kind, index), to, "add `roles: […]` or `principals: […]`")
         _require_fit(each, contract, (kind, index), wrong)
+    for index, test in enumerate(declared.tests):
+        if isinstance(test.expect, str) and not test.asks:
+            fix = "add `asks: {days: 7}`, or write which rows must be seen"
+            wrong.add(("tests", index, "expect"), f"`{test.expect}` answers a request, and nothing is asked for", fix)
     wrong.raise_if_any()
 
 

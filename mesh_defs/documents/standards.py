@@ -1,15 +1,18 @@
 """mesh.yaml and domain.yaml: what all domains agreed on, and what one domain says of itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from mesh_defs.documents.complaints import Complaints
 from mesh_defs.documents.masks import MaskField
-from mesh_defs.documents.reading import Document, read_document
+from mesh_defs.documents.reading import read_document
 from mesh_defs.documents.strict import Name, Place, Seconds, Slug, Strict, Text
 from mesh_defs.documents.structure import build, known_name, refusal
-from mesh_defs.errors import DeclarationError, Finding, nearest
+from mesh_defs.documents.taxonomy import PurposeField, RoleField, held_roles, meanings, within
+from mesh_defs.errors import nearest
 from mesh_defs.model.access import Principal
 from mesh_defs.model.contract import Classification, Granularity
 from mesh_defs.model.mesh import Domain, GovernanceRule, StandardRule, Standards
@@ -54,8 +57,8 @@ class _Governance(Strict):
 class _Standards(Strict):
     format: Literal[1]
     organisation: Text
-    purposes: dict[Slug, Text] = Field(min_length=1)
-    roles: dict[Slug, Text] = Field(min_length=1)
+    purposes: dict[Slug, PurposeField] = Field(min_length=1)
+    roles: dict[Slug, RoleField] = Field(min_length=1)
     people: dict[Slug, _Person] = Field(default={})
     snapshot_age_seconds_max: Seconds = 604_800
     retention_seconds: Seconds = 86_400
@@ -90,13 +93,17 @@ def read_standards(root: Path) -> Standards:
     named = {kind: document.data.get(kind) for kind in ("roles", "purposes")}
     known = {kind: names for kind, names in named.items() if isinstance(names, dict)}
     declared = build(_Standards, document, known=known)
-    if short := _short_retention(declared, document):
-        raise DeclarationError([short])
-    people = {name: _principal(name, person) for name, person in declared.people.items()}
+    wrong = Complaints(document)
+    narrower, held = within(declared.purposes, wrong), held_roles(declared.roles, wrong)
+    _require_retention(declared, wrong)
+    wrong.raise_if_any()
+    people = {name: _principal(name, person, held) for name, person in declared.people.items()}
     return Standards(
         organisation=declared.organisation,
-        purposes=declared.purposes,
-        roles=declared.roles,
+        purposes=meanings(declared.purposes),
+        within=narrower,
+        roles=meanings(declared.roles),
+        held_roles=held,
         people=people,
         snapshot_age_seconds_max=declared.snapshot_age_seconds_max,
         retention_seconds=declared.retention_seconds,
@@ -109,9 +116,10 @@ def read_standards(root: Path) -> Standards:
     )
 
 
-def _principal(name: str, person: _Person) -> Principal:
+def _principal(name: str, person: _Person, held: Mapping[str, tuple[str, ...]]) -> Principal:
     attributes = {attribute: tuple(values) for attribute, values in person.attributes.items()}
-    return Principal(name=name, roles=tuple(person.roles), title=person.title, attributes=attributes)
+    roles = tuple(dict.fromkeys(role for given in person.roles for role in held[given]))
+    return Principal(name=name, roles=roles, title=person.title, attributes=attributes)
 
 
 def read_domain(folder: Path, standards: Standards, *, root: Path) -> Domain:
@@ -130,9 +138,8 @@ def read_domain(folder: Path, standards: Standards, *, root: Path) -> Domain:
     )
 
 
-def _short_retention(declared: _Standards, document: Document) -> Finding | None:
+def _require_retention(declared: _Standards, wrong: Complaints) -> None:
     """Old versions must outlive the longest query that may still be reading them."""
-    if declared.retention_seconds > declared.query.seconds_max:
-        return None
-    fix = f"keep old versions longer than query.seconds_max ({declared.query.seconds_max:g} s)"
-    return document.finding(("retention_seconds",), f"found {declared.retention_seconds:g}", fix)
+    if declared.retention_seconds <= declared.query.seconds_max:
+        fix = f"keep old versions longer than query.seconds_max ({declared.query.seconds_max:g} s)"
+        wrong.add(("retention_seconds",), f"found {declared.retention_seconds:g}", fix)

@@ -21,6 +21,8 @@ _READ_FILE, _READ_FOLDER, _EXECUTE = 1 << 2, 1 << 3, 1 << 0
 _RIGHTS = ((1, (1 << 13) - 1), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15))
 _ON_FILES = _EXECUTE | 1 << 1 | _READ_FILE | 1 << 14 | 1 << 15
 _TCP, _SCOPES = 0b11, 0b11
+# The versions of the interface that can also keep a process from TCP, and from signals to others.
+TCP_SINCE, SCOPES_SINCE = 4, 6
 _DEATH_SIGNAL, _DUMPABLE, _NO_NEW_PRIVILEGES = 1, 4, 38
 
 
@@ -78,9 +80,10 @@ def first_to_go() -> None:
 def _restrict(to: Confinement) -> None:
     version = landlock()
     files = sum(rights for since, rights in _RIGHTS if version >= since)
-    tcp = _TCP if version >= 4 and not to.network else 0
-    scopes = _SCOPES if version >= 6 else 0
-    attributes = struct.pack("=QQQ", files, tcp, scopes)[: 8 if version < 4 else 16 if version < 6 else 24]
+    tcp = _TCP if version >= TCP_SINCE and not to.network else 0
+    scopes = _SCOPES if version >= SCOPES_SINCE else 0
+    size = 8 if version < TCP_SINCE else 16 if version < SCOPES_SINCE else 24
+    attributes = struct.pack("=QQQ", files, tcp, scopes)[:size]
     rules = _checked(_libc().syscall(_CREATE, attributes, len(attributes), 0), "landlock_create_ruleset")
     _allow(rules, to.readable, _READ_FILE | _READ_FOLDER)
     _allow(rules, to.listable, _READ_FOLDER)

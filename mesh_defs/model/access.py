@@ -38,7 +38,7 @@ def service_of(domain: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
-    """What stands in a column instead of its value, but for those who ask for a purpose in `unless`.
+    """What stands in a column instead of its value, but for those who ask for a purpose in `unless`, or within one.
 
     `value` is the constant, or what a truncation keeps: so many characters of a text, a date up to its `DatePart`. A token
     is keyed, made when the product was published, and joins with tokens of its kind; a column without one shows nothing.
@@ -51,7 +51,8 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Lets the named principals and holders of the named roles read one product, for the named purposes, until a day.
+    """Lets the named principals and holders of the named roles read one product, until a day, for the named purposes and
+    all within them.
 
     `rows` is the row rule (None: every row), `columns` those that are granted (none named: all), `masks` by column.
     `until` ends a grant that was given to a person for a time, to the second.
@@ -89,15 +90,31 @@ class Requestable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for in a test of an access file. No columns: all that may be asked for."""
+
+    days: int
+    columns: tuple[str, ...] = ()
+
+
+# What becomes of a request that is not denied: answered at once by the file, or left to the product's steward.
+Answer = Literal["granted", "waiting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTest:
-    """Rows of a product, who asks for what, and the rows that must be seen; `expected` None: denied."""
+    """Rows of a product, who asks for what, and the rows that must be seen; `expected` None: denied.
+
+    With `asks` access is asked for: the answer is expected, or the rows that would be seen once it is given.
+    """
 
     product: str
     name: str
     principal: Principal
     purpose: str
     given: tuple[Mapping[str, object], ...]
-    expected: tuple[Mapping[str, object], ...] | None
+    expected: tuple[Mapping[str, object], ...] | Answer | None
+    asks: Wish | None = None
     where: str = ""
 
 

@@ -1,7 +1,7 @@
 """The mesh as one immutable value: domains, products, grants and the federated standards."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -74,7 +74,8 @@ class Snapshot:
 class StandardRule:
     """A row rule that all products of a granularity obey, whatever they grant. `rows`: purpose -> rule; others are free.
 
-    A product that lacks a column of the rule shows no row for that purpose.
+    It holds for the purposes within that one too, besides any of their own. A product that lacks a column of the rule
+    shows no row for that purpose.
     """
 
     name: str
@@ -94,7 +95,11 @@ class GovernanceRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standards:
-    """What all domains agreed on (mesh.yaml). `masks` by classification; `identifiers`: kinds of joinable tokens."""
+    """What all domains agreed on (mesh.yaml). `masks` by classification; `identifiers`: kinds of joinable tokens.
+
+    `within`: narrower purpose -> the purpose that it lies within; `held_roles`: role -> itself and all that it includes.
+    Principals hold all of them already. Invariant: no purpose lies within itself.
+    """
 
     organisation: str
     purposes: Mapping[str, str]
@@ -108,6 +113,21 @@ class Standards:
     row_rules: tuple[StandardRule, ...] = ()
     identifiers: Mapping[str, str] = field(default_factory=dict)
     governance: tuple[GovernanceRule, ...] = ()
+    within: Mapping[str, str] = field(default_factory=dict)
+    held_roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def reached(self, purpose: str | None) -> tuple[str, ...]:
+        """The purpose and all that it lies within, the nearest first: what holds for any of them holds for it."""
+        found = [purpose] if purpose else []
+        while found and (wider := self.within.get(found[-1])):
+            found.append(wider)
+        return tuple(found)
+
+    def covered(self, purposes: Iterable[str]) -> tuple[str, ...]:
+        """These purposes and all that lie within one of them."""
+        given = dict.fromkeys(purposes)
+        narrower = (each for each in self.within if not given.keys().isdisjoint(self.reached(each)))
+        return tuple(dict.fromkeys((*given, *narrower)))
 
 
 @dataclass(frozen=True)

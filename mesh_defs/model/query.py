@@ -76,10 +76,11 @@ class ProductRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """What an answer moved: read where it lies, and carried across to the asker."""
+    """What an answer moved: read where it lies, and carried across to the asker. `notes`: what to know before relying on it."""
 
     products: tuple[ProductRead, ...]
     rows_read: int
     bytes_read: int
     rows_crossed: int
     bytes_crossed: int
+    notes: tuple[str, ...] = ()

@@ -95,7 +95,8 @@ class Pin:
     """One product at one version, as a query reads it. `locations` are what an engine opens, read-only, without secrets.
 
     `scan` is the SELECT that reads an external product, once its locations are attached; None for products of the mesh.
-    `tokens`: column -> the further column that holds its joinable tokens, which no contract and no reader sees.
+    `tokens`: column -> the further column that holds its joinable tokens, which no contract and no reader sees; `token_keys`:
+    column -> the kind and key that they were made with, as the version names them.
     """
 
     product: str
@@ -110,6 +111,7 @@ class Pin:
     recovered: str | None = None
     scan: str | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
+    token_keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def relation(self) -> str:

@@ -1,7 +1,7 @@
 """Decisions as values: who may read which product, by which view of it, and why. Touches no disk and no clock."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 from mesh_defs.errors import QueryRejectedError
@@ -15,12 +15,16 @@ OWN_DOMAIN = "own-domain"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """All that a decision depends on besides the request: what is granted, what may be asked for, what all obey."""
+    """All that a decision depends on besides the request: what is granted, what may be asked for, what all obey.
+
+    `stewards` of the domains answer what is asked for.
+    """
 
     grants: tuple[Grant, ...]
     contracts: dict[str, Contract]
     standards: Standards
     requestable: tuple[Requestable, ...] = ()
+    stewards: Mapping[str, str] = field(default_factory=dict)
 
 
 def authorize(request: AccessRequest, policy: Policy) -> Decision:
@@ -28,29 +32,30 @@ def authorize(request: AccessRequest, policy: Policy) -> Decision:
 
     A domain's service principal needs no grant for its own domain's products, which it sees whole, and a request that
     reads no product needs none at all. When several grants apply, the one that names the principal goes before one that
-    names a role, and one that was given on request before one of a file; then the first by id, so that the choice never
-    depends on order: grants are never added up. There is one reason for each product, in the request's order.
+    names a role, one that was given on request before one of a file, and one for the purpose itself before one for a
+    wider purpose, the nearest first; then the first by id, so that the choice never depends on order: grants are never
+    added up. There is one reason for each product, in the request's order.
     """
     chosen: dict[str, View] = {}
     reasons: list[str] = []
     missing: list[str] = []
     for product in request.products:
-        found = _view(product, request, policy)
-        if isinstance(found, View):
-            chosen[product] = found
-            reasons.append(f"{product}: grant '{found.grant}'")
+        view, reason = _view(product, request, policy)
+        if view:
+            chosen[product] = view
         else:
             missing.append(product)
-            reasons.append(f"{product}: {found}")
+        reasons.append(f"{product}: {reason}")
     return Decision(allowed=not missing, views=chosen, reasons=tuple(reasons), fix=_fix(request, missing, policy))
 
 
-def applying(product: str, request: AccessRequest, grants: Iterable[Grant]) -> Grant | None:
-    """The one grant that applies to the request, or None."""
-    fitting = [g for g in grants if _fits(g, product, request) and not ended(g, request.now)]
-    fitting = [g for g in fitting if request.purpose in g.purposes]
-    named = request.principal.name
-    return min(fitting, key=lambda g: (named not in g.principals, g.until is None, g.id), default=None)
+def applying(product: str, request: AccessRequest, policy: Policy) -> tuple[Grant, str] | None:
+    """The one grant that applies to the request, and the purpose of its that the request's is, or lies within; or None."""
+    live = [g for g in policy.grants if _fits(g, product, request) and not ended(g, request.now)]
+    purposes, named = policy.standards.reached(request.purpose), request.principal.name
+    fitting = [(g, n) for g in live for n, purpose in enumerate(purposes) if purpose in g.purposes]
+    first = min(fitting, key=lambda f: (named not in f[0].principals, f[0].until is None, f[1], f[0].id), default=None)
+    return (first[0], purposes[first[1]]) if first else None
 
 
 def ended(grant: Grant, now: datetime) -> bool:
@@ -67,20 +72,25 @@ def end_of(grant: Grant) -> datetime | None:
     return datetime.combine(grant.expires + timedelta(days=1), time(), tzinfo=UTC)
 
 
-def _view(product: str, request: AccessRequest, policy: Policy) -> View | str:
-    """The view that applies, or why there is none."""
+def _view(product: str, request: AccessRequest, policy: Policy) -> tuple[View | None, str]:
+    """The view that applies and by what, or why there is none."""
     contract = policy.contracts.get(product)
     if contract is None:
-        return "no grant"
+        return None, "no grant"
     if _own(product, request.principal):
-        return View(grant=OWN_DOMAIN)
-    grant = applying(product, request, policy.grants)
-    if grant is None or request.purpose is None:
-        return _why_not(product, request, policy.grants)
+        return View(grant=OWN_DOMAIN), f"grant '{OWN_DOMAIN}'"
+    found = applying(product, request, policy)
+    if found is None or request.purpose is None:
+        return None, _why_not(product, request, policy)
+    grant, purpose = found
+    by = f"grant '{grant.id}'" + (
+        "" if purpose == request.purpose else f" for {purpose} ({request.purpose} is within it)"
+    )
     try:
-        return view_of(contract, grant, request.principal, request.purpose, policy.standards, until=end_of(grant))
+        view = view_of(contract, grant, request.principal, request.purpose, policy.standards, until=end_of(grant))
     except QueryRejectedError as error:
-        return f"a rule does not fit the contract ({error.what})"
+        return None, f"a rule does not fit the contract ({error.what})"
+    return view, by
 
 
 def _own(product: str, principal: Principal) -> bool:
@@ -93,11 +103,12 @@ def _fits(grant: Grant | Requestable, product: str, request: AccessRequest) -> b
     return grant.product == product and bool(held)
 
 
-def _why_not(product: str, request: AccessRequest, grants: tuple[Grant, ...]) -> str:
-    held = sorted((g for g in grants if _fits(g, product, request)), key=lambda g: g.id)
+def _why_not(product: str, request: AccessRequest, policy: Policy) -> str:
+    held = sorted((g for g in policy.grants if _fits(g, product, request)), key=lambda g: g.id)
     live = [g for g in held if not ended(g, request.now)]
     if live:
-        return f"granted only for {_purposes(live)}, asked for {request.purpose or 'no purpose'}"
+        asked = ", within ".join(policy.standards.reached(request.purpose)) or "no purpose"
+        return f"granted only for {_purposes(live)}, asked for {asked}"
     if not held:
         return "no grant"
     return f"the grant '{held[0].id}' has expired ({held[0].expires or held[0].until})"

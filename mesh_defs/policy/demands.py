@@ -24,8 +24,9 @@ def unmet(contract: Contract, rules: AccessRules, standards: Standards) -> list[
 def _unfit_rows(contract: Contract, rules: AccessRules, standards: Standards) -> Iterator[Finding]:
     """A product that lacks a column of a standard's rule shows no row for the purposes that it is granted for."""
     types = {column.name: column.type for column in contract.columns}
-    wanted = {purpose for grant in rules.grants for purpose in grant.purposes}
-    wanted |= {purpose for each in rules.requestable for purpose in each.purposes}
+    given = {purpose for grant in rules.grants for purpose in grant.purposes}
+    given |= {purpose for each in rules.requestable for purpose in each.purposes}
+    wanted = {wider for purpose in given for wider in standards.reached(purpose)}
     for standard in standards.row_rules:
         for purpose, text in standard.rows.items():
             if standard.granularity != contract.granularity or purpose not in wanted:
@@ -80,12 +81,12 @@ def _without_tests(contract: Contract, rules: AccessRules, standards: Standards)
 
 def _withholds(grant: Grant, contract: Contract, standards: Standards) -> bool:
     """Whether a grant shows less than everything for some purpose, by itself or by the standards."""
-    named = {
-        purpose for rule in standards.row_rules if rule.granularity == contract.granularity for purpose in rule.rows
-    }
+    purposes = {purpose: set(standards.reached(purpose)) for purpose in standards.covered(grant.purposes)}
+    ruled = {each for rule in standards.row_rules if rule.granularity == contract.granularity for each in rule.rows}
     masks = [standards.masks[c.classification] for c in contract.columns if c.classification in standards.masks]
-    masked = any(purpose not in mask.unless for mask in (*masks, *grant.masks.values()) for purpose in grant.purposes)
-    return bool(grant.rows or grant.columns or masked or named & set(grant.purposes))
+    masks += grant.masks.values()
+    hidden = any(ruled & wider or any(wider.isdisjoint(mask.unless) for mask in masks) for wider in purposes.values())
+    return bool(grant.rows or grant.columns) or hidden
 
 
 _RULES: Mapping[str, Callable[[Contract, AccessRules, Standards], Iterator[str]]] = {

@@ -9,6 +9,7 @@ import pyarrow as pa
 from mesh_defs.model.access import Decision
 from mesh_defs.model.query import Movement, ProductRead, QueryPlan, Receipt
 from mesh_defs.model.version import Pin
+from mesh_defs.query.unjoined import unjoined
 
 
 class Rows(Protocol):
@@ -83,6 +84,7 @@ class Answer:
             bytes_read=sum(pin.bytes for pin in whole),
             rows_crossed=self._rows,
             bytes_crossed=self._bytes,
+            notes=tuple(unjoined(self.pins, self.decision.views)),
         )
 
     def close(self) -> None:

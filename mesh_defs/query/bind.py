@@ -61,7 +61,7 @@ def _pin(product: DataProduct, platform: Platform, wanted: str | None) -> Pin:
     if version is None:
         what = f"{product.name} has no published version yet"
         raise StorageError(what, fix=f"run `mesh refresh --select {product.name} --in-process`")
-    return replace(storage.pin(product.name, version), data_version=version.data_version)
+    return replace(storage.pin(product.name, version), data_version=version.data_version, token_keys=version.tokens)
 
 
 def _require_fresh_rules(name: str, platform: Platform) -> None:

@@ -150,7 +150,7 @@ def _shown(question: Question, purpose: str | None, decision: Decision, platform
     return Why(
         purpose=purpose,
         allowed=True,
-        reason=f"grant '{view.grant}'",
+        reason=decision.reasons[0].partition(": ")[2],
         shown=told(view, platform.mesh.contracts[question.product]),
         until=view.until,
     )

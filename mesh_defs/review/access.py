@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mesh_defs.model.access import Principal
-from mesh_defs.review.causes import causes
+from mesh_defs.review.causes import causes, purpose_told
 from mesh_defs.review.fixtures import Fixtures, Tried, together
 from mesh_defs.review.side import Side
 from mesh_defs.review.sight import Difference, Sight, differences, end_told, offer_of, rows_told, sight_of
@@ -108,7 +108,10 @@ def _changes(
                     before=sights[0],
                     after=sights[1],
                     tried=fixtures.tried(name, product, *sights) if turned else (),
-                    because=causes(before, after, product, offer, name, sights, told),
+                    because=(
+                        *causes(before, after, product, offer, name, sights, told),
+                        *purpose_told(before, after, purpose),
+                    ),
                 )
 
 
@@ -127,8 +130,8 @@ def _named(before: Side, after: Side, product: str) -> frozenset[str]:
 
 
 def _purposes(before: Side, after: Side, product: str) -> tuple[str, ...]:
-    found = {purpose for side in (before, after) for each in _rules(side, product) for purpose in each.purposes}
-    return tuple(sorted(found))
+    given = {purpose for side in (before, after) for each in _rules(side, product) for purpose in each.purposes}
+    return tuple(sorted({purpose for side in (before, after) for purpose in side.standards.covered(given)}))
 
 
 def _via(

@@ -73,6 +73,20 @@ def person_told(
             yield f"{name}'s {attribute}: {old} → {new}"
 
 
+def purpose_told(before: Side, after: Side, name: str) -> Iterator[str]:
+    """Whether a purpose lies within others than before."""
+    was, now = (side.standards.reached(name)[1:] for side in (before, after))
+    if was != now:
+        yield f"purpose {name} lies within {_value(was)} → {_value(now)}"
+
+
+def role_told(before: Side, after: Side, name: str) -> Iterator[str]:
+    """Whether a role includes others than before."""
+    was, now = (side.standards.held_roles.get(name, ())[1:] for side in (before, after))
+    if was != now:
+        yield f"role {name} includes {_value(was)} → {_value(now)}"
+
+
 def masks_told(before: Side, after: Side, classes: set[Any]) -> Iterator[str]:
     """Standard masks that say otherwise, for these classifications."""
     for class_ in sorted(classes):

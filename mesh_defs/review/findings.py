@@ -47,6 +47,8 @@ def _failed_tests(side: Side, now: datetime) -> Iterator[Finding]:
         grants=tuple(grant for rules in side.access.values() for grant in rules.grants),
         contracts=dict(side.contracts),
         standards=side.standards,
+        requestable=tuple(each for rules in side.access.values() for each in rules.requestable),
+        stewards={name: domain.steward for name, domain in side.domains.items() if domain},
     )
     for each in run_tests(side.tests, policy, now=now):
         if each.wrong:

@@ -109,7 +109,7 @@ def _without(side: Side, other: Side) -> Iterator[PolicyTest]:
 def _meaning(test: PolicyTest, side: Side) -> str:
     """A person's roles stand in mesh.yaml: when they change there, no test did."""
     asker = test.principal.name if test.principal.name in side.principals else test.principal
-    return repr((test.product, asker, test.purpose, test.given, test.expected))
+    return repr((test.product, asker, test.purpose, test.given, test.expected, test.asks))
 
 
 def _quiet(before: Side, after: Side, access: tuple[AccessChange, ...]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import get_args
 
 from mesh_defs.model.contract import Classification
 from mesh_defs.model.mesh import Standards
-from mesh_defs.review.causes import masks_told, person_told, rule_told
+from mesh_defs.review.causes import masks_told, person_told, purpose_told, role_told, rule_told
 from mesh_defs.review.side import Side
 
 _LIMITS = (
@@ -43,6 +43,10 @@ def _changes(before: Side, after: Side) -> Iterator[str]:
     old, new = before.standards, after.standards
     yield from _words("purpose", old.purposes, new.purposes)
     yield from _words("role", old.roles, new.roles)
+    for name in sorted({*old.purposes, *new.purposes}):
+        yield from purpose_told(before, after, name)
+    for name in sorted({*old.roles, *new.roles}):
+        yield from role_told(before, after, name)
     for name in sorted({*old.people, *new.people}):
         yield from person_told(before, after, name)
     yield from masks_told(before, after, set(get_args(Classification)))

@@ -1,6 +1,6 @@
 """One product as one decision shows it: the SELECT over its pin that stands wherever a query names the product."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
@@ -28,6 +28,16 @@ def view_select(pin: Pin, view: View, private: str) -> exp.Select:
         _require_columns(pin, view)
         select.set("where", exp.Where(this=exp.and_(*(condition(r.bound, private) for r in view.rules), wrap=False)))
     return select
+
+
+def shown_types(view: View, types: Mapping[str, str]) -> dict[str, str]:
+    """The columns that a view shows of these and the type of each: a token is text, whatever it is made of."""
+    masks = {name: view.masks.get(name) for name in types}
+    return {
+        name: TOKEN_TYPE if mask and mask.kind == "token" else types[name]
+        for name, mask in masks.items()
+        if not mask or mask.kind != "deny"
+    }
 
 
 def _columns(pin: Pin, view: View, private: str) -> Iterator[exp.Expr]:

@@ -15,7 +15,7 @@ from mesh_defs.errors import AccessDeniedError, MeshError, NotFoundError, QueryR
 from mesh_defs.model.access import Mask
 from mesh_defs.policy.authorize import applying
 from tests.access.desks import OFFER, PEOPLE, Clock, P, a_desk, a_wish, decide, under
-from tests.factories import NOW, a_grant, a_request
+from tests.factories import NOW, a_grant, a_policy, a_request
 from tests.ledger.test_postgres import url_of
 
 INSTANT = replace(OFFER, instant=True)
@@ -323,9 +323,40 @@ def test_the_preview_is_what_the_grant_then_shows(desk: Desk) -> None:
 def test_a_grant_on_request_goes_before_one_that_the_file_gives_by_name(desk: Desk) -> None:
     approve(desk, ask(desk, a_wish()).number, "grace")
     own = a_grant(P, principals=("ada",), id="a-file")
-    found = applying(P, a_request(P, principal=PEOPLE["ada"]), (own, *desk.book.grants(desk.mesh)))
+    policy = a_policy(own, *desk.book.grants(desk.mesh))
+    found = applying(P, a_request(P, principal=PEOPLE["ada"]), policy)
     assert found
-    assert found.id.startswith("request-")
+    assert found[0].id.startswith("request-")
+
+
+NARROWER = {"within": {"attribution": "measurement"}}
+
+
+def test_an_offer_for_a_purpose_may_be_asked_for_those_within_it_and_gives_no_more(desk: Desk) -> None:
+    narrow = under(desk, OFFER, **NARROWER)
+    assert "may be asked for measurement, not for 'attribution'" in refused(
+        lambda: ask(desk, a_wish(purpose="attribution"))
+    )
+    approve(narrow, ask(narrow, a_wish(purpose="attribution")).number, "grace")
+    assert decide(narrow, purpose="attribution").allowed
+    assert not decide(narrow).allowed
+    # What was given ends when the purpose lies within the offer's no more.
+    assert not decide(desk, purpose="attribution").allowed
+
+
+def test_what_is_given_for_a_purpose_holds_for_those_within_it(desk: Desk) -> None:
+    narrow = under(desk, OFFER, **NARROWER)
+    approve(narrow, ask(narrow, a_wish()).number, "grace")
+    assert decide(narrow, purpose="attribution").allowed
+
+
+@pytest.mark.parametrize(("refused", "asked"), [("measurement", "attribution"), ("attribution", "measurement")])
+def test_the_file_does_not_answer_for_a_wider_or_narrower_purpose_once_the_steward_said_no(
+    desk: Desk, refused: str, asked: str
+) -> None:
+    by_steward, at_once = under(desk, OFFER, **NARROWER), under(desk, INSTANT, **NARROWER)
+    refuse(by_steward, ask(by_steward, a_wish(purpose=refused)).number, "grace", "not now")
+    assert ask(at_once, a_wish(purpose=asked)).state == "waiting"
 
 
 # Races: each of many processes concludes from what it saw; only one conclusion is recorded.

@@ -14,6 +14,8 @@ from mesh_defs.documents.workspace import read_workspace
 from mesh_defs.model.version import Version
 from mesh_defs.processes.apart import dagster_environment, loading_environment, location_environment
 from mesh_defs.query.mesh import open_mesh, open_storage
+from mesh_defs.query.platform import open_platform
+from mesh_defs.query.why import Question, why
 from mesh_defs.refresh.instance import open_instance
 from mesh_defs.settings import Settings, load_settings
 from mesh_defs.upkeep.erase import erase
@@ -21,7 +23,7 @@ from mesh_defs.upkeep.release import release
 from tests.authoring.test_publish import NO_WEST, change
 from tests.factories import NOW
 from tests.held import custody
-from tests.meshes import DAY, TO_ADA, contract, grants, python, refresh, rows, settings_of, sql
+from tests.meshes import DAY, TO_ADA, contract, derived, grants, python, refresh, rows, settings_of, sql
 
 KINDS = "identifiers: {email: Lower case., person: As it is.}\n"
 PERSON = (
@@ -259,3 +261,22 @@ def test_each_location_is_given_the_keys_of_its_own_tokens_only(settings: Settin
     assert found == {"people": {"MESH_TOKENS_EMAIL", "MESH_TOKENS_PERSON"}, "shop": {"MESH_TOKENS_EMAIL"}}
     for environment in (dagster_environment(settings), loading_environment(settings)):
         assert not [name for name in environment if name.startswith("MESH_TOKENS")]
+
+
+def test_the_token_of_a_number_is_text_and_told_before_anybody_meets_it(tmp_path: Path) -> None:
+    count = "{name: persons, logicalType: integer, required: true}"
+    lab = {
+        **derived("lab.counts", grain="persons", columns=(count,), granularity="aggregate"),
+        **sql("counts", "SELECT sum(person_id) AS persons FROM people.persons"),
+    }
+    masked = "purposes: [measurement], masks: {person_id: token}}"
+    to_both = f"{{id: ada, principals: [ada], {masked}", f"{{id: lab, principals: ['service:lab'], {masked}"
+    settings = mesh_of(tmp_path, people={**people(), **grants("people.persons", *to_both)}, lab=lab)
+    [finding] = validate(settings)
+    assert "sum(VARCHAR)" in finding.what
+    made(settings, "people.persons")
+    described = dict(row[:2] for row in rows(settings, "DESCRIBE SELECT * FROM people.persons"))
+    assert described["person_id"] == "VARCHAR"
+    question = Question(principal="ada", product="people.persons", purpose="measurement")
+    [told] = why(question, open_platform(settings))
+    assert told.shown and told.shown.columns["person_id"].startswith("a token that joins, no value; VARCHAR where its")

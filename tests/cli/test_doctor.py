@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mesh_defs.catalog.build import build
+from mesh_defs.cli.doctor_running import workers
 from mesh_defs.cli.doctor_stores import clocks, locks, retention, secrets, stores
 from mesh_defs.processes.machine import url_of_running
 from mesh_defs.settings import Settings, load_settings
@@ -144,3 +145,22 @@ def test_what_mesh_up_started_is_looked_at_while_it_runs(settings: Settings) -> 
         assert told["code server people"]["found"] == "answers"
         assert told["code server shop"]["ok"]
     assert url_of_running(settings) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "platform", "found", "fix"),
+    [
+        (7, "linux", "confined to their files by Landlock 7", ""),
+        (4, "linux", "confined to their files by Landlock 4, not signals", ""),
+        (1, "linux", "confined to their files by Landlock 1, not TCP, not signals", ""),
+        (0, "linux", "locked and limited, not confined: no Landlock here", "let the kernel"),
+        (0, "darwin", "locked and limited, not confined: no Landlock here", ""),
+    ],
+)
+def test_says_whether_the_kernel_confines_the_workers(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, version: int, platform: str, found: str, fix: str
+) -> None:
+    monkeypatch.setattr("mesh_defs.cli.doctor_running.landlock", lambda: version)
+    monkeypatch.setattr("sys.platform", platform)
+    [told] = workers(settings)
+    assert (told.found, told.fix[: len("let the kernel")]) == (found, fix)

@@ -9,7 +9,7 @@ from mesh_defs.documents.access import read_access
 from mesh_defs.documents.odcs import read_contract
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.errors import DeclarationError
-from mesh_defs.model.access import AccessRules, Grant
+from mesh_defs.model.access import AccessRules, Grant, Wish
 from tests.factories import a_contract, a_standards, findings_of, write
 
 ACCESS = """format: 1
@@ -125,3 +125,32 @@ def test_all_findings_of_a_file_are_told_together(tmp_path: Path) -> None:
         "grants[1].principals[0]",
         "grants[2]",
     ]
+
+
+ASKS = ACCESS + (
+    "tests:\n  - {name: t, as: {principal: ada, purpose: planning}, asks: {days: 7, columns: [person_id]}, expect: granted}\n"
+)
+
+
+def test_reads_tests_that_ask(tmp_path: Path) -> None:
+    [test] = read_rules(tmp_path, ASKS).tests
+    assert (test.asks, test.expected) == (Wish(days=7, columns=("person_id",)), "granted")
+    [test] = read_rules(tmp_path, ASKS.replace("granted", "denied")).tests
+    assert test.expected is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("asks: {days: 7, columns: [person_id]}, ", "", "tests[0].expect: `granted` answers a request, and nothing is"),
+        ("days: 7, ", "", "tests[0].asks.days: missing — add `days: …`"),
+        ("days: 7", "days: 0", "tests[0].asks.days: found 0"),
+        ("[person_id]", "[person]", "tests[0].asks.columns[0]: 'person' is no column of the product"),
+        ("expect: granted", "expect: approved", "tests[0].expect: expects neither rows nor an answer"),
+        ("expect: granted", "expect: {person_id: 1}", "tests[0].expect: expects neither rows nor an answer"),
+    ],
+)
+def test_refuses_tests_that_ask_for_nothing_or_nonsense(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in ASKS
+    [finding] = refused(tmp_path, ASKS.replace(old, new))
+    assert finding.startswith(f"clicks.access.yaml:9: {told}")

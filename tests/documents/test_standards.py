@@ -7,7 +7,7 @@ import pytest
 from mesh_defs.documents.standards import read_domain, read_standards
 from mesh_defs.errors import DeclarationError
 from mesh_defs.model.access import Principal
-from tests.factories import a_standards, findings_of, write
+from tests.factories import a_standards, findings_of, line_of, write
 
 MESH = """format: 1
 organisation: Northlight
@@ -198,3 +198,74 @@ def test_a_folder_that_cannot_be_a_domain_is_refused(tmp_path: Path) -> None:
 def test_a_domain_without_its_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="there is no such file"):
         read_domain(tmp_path, a_standards(), root=tmp_path)
+
+
+TAXONOMY = MESH.replace(
+    "purposes:\n  measurement: Counting.\n",
+    """purposes:
+  measurement: Counting.
+  attribution: {meaning: Which led to which., within: measurement}
+  last_click: {meaning: By the last one., within: attribution}
+""",
+).replace(
+    "roles:\n  analyst: Reads counts.\n",
+    """roles:
+  lead: {meaning: Leads., includes: [analyst, reader]}
+  analyst: {meaning: Reads counts., includes: [reader]}
+  reader: Reads.
+""",
+)
+
+
+def test_purposes_lie_within_others_and_roles_include_others(tmp_path: Path) -> None:
+    write(tmp_path, "mesh.yaml", TAXONOMY.replace("roles: [analyst]", "roles: [lead]"))
+    standards = read_standards(tmp_path)
+    assert standards.purposes["attribution"] == "Which led to which."
+    assert standards.roles == {"lead": "Leads.", "analyst": "Reads counts.", "reader": "Reads."}
+    assert standards.reached("last_click") == ("last_click", "attribution", "measurement")
+    assert standards.covered(("attribution",)) == ("attribution", "last_click")
+    assert standards.people["ada"].roles == ("lead", "analyst", "reader")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "within: measurement",
+            "within: mesurement",
+            "purposes.attribution.within: 'mesurement' is no purpose of mesh.yaml — did you mean 'measurement'?",
+        ),
+        (
+            "[analyst, reader]",
+            "[analist]",
+            "roles.lead.includes[0]: 'analist' is no role of mesh.yaml — did you mean 'analyst'?",
+        ),
+        (
+            "within: measurement",
+            "within: attribution",
+            "purposes.attribution.within: leads back to attribution: attribution → attribution"
+            " — take one of these steps out",
+        ),
+        (
+            "within: measurement",
+            "within: last_click",
+            "purposes.attribution.within: leads back to attribution: attribution → last_click → attribution",
+        ),
+        (
+            "reader: Reads.",
+            "reader: {meaning: Reads., includes: [lead]}",
+            "roles.lead.includes: leads back to lead: lead → reader → lead",
+        ),
+        ("  reader: Reads.", "  reader: 7", "roles.reader: found 7, wanted text or a mapping"),
+        ("meaning: Leads., ", "", "roles.lead.meaning: missing — add `meaning: …`"),
+        ("within: attribution", "inside: attribution", "purposes.last_click.inside: unknown field"),
+        ("includes: [reader]", "includes: reader", "roles.analyst.includes: found 'reader', wanted a list"),
+        ("within: attribution", "within: [attribution]", "purposes.last_click.within: found a list"),
+    ],
+)
+def test_refuses_a_taxonomy_with_its_place_and_mend(tmp_path: Path, old: str, new: str, told: str) -> None:
+    text = TAXONOMY.replace(old, new)
+    findings = standards_findings(tmp_path, text)
+    assert len(findings) == 1, findings
+    number = line_of(text, f"{told.split(': ')[0].split('.')[1]}:")
+    assert findings[0].startswith(f"mesh.yaml:{number}: {told}")

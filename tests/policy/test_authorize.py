@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mesh_defs.model.access import AccessRequest, Decision, Grant, Principal, service_of
 from mesh_defs.policy.authorize import authorize
-from tests.factories import NOW, TODAY, a_grant, a_policy, a_principal, a_request
+from tests.factories import NOW, TODAY, a_grant, a_policy, a_principal, a_request, a_standards
 
 P = "audiences.persons"
 EVENTS = Principal(name=service_of("events"), roles=("service",))
@@ -198,3 +198,58 @@ def test_every_answer_names_its_reasons_and_every_denial_its_mend(request: Acces
     assert bool(decision.fix) != decision.allowed
     given = {grant.id for grant in grants if request.purpose in grant.purposes} | {"own-domain"}
     assert set(decision.grants.values()) <= given
+
+
+WITHIN = {"attribution": "measurement", "last_click": "attribution"}
+
+
+def decide_within(purpose: str, *grants: Grant, within: dict[str, str] = WITHIN) -> Decision:
+    return authorize(a_request(P, purpose=purpose), a_policy(*grants, of=(P,), standards=a_standards(within=within)))
+
+
+def test_a_grant_for_a_purpose_covers_all_within_it_and_says_so() -> None:
+    wide = a_grant(P, to="ada", id="wide")
+    assert reason(decide_within("measurement", wide)) == f"{P}: grant 'wide'"
+    assert reason(decide_within("attribution", wide)) == f"{P}: grant 'wide' for measurement (attribution is within it)"
+    assert reason(decide_within("last_click", wide)) == f"{P}: grant 'wide' for measurement (last_click is within it)"
+
+
+def test_a_grant_for_a_narrower_purpose_does_not_cover_the_wider_nor_its_siblings() -> None:
+    narrow = a_grant(P, to="ada", purposes=("attribution",))
+    assert decide_within("last_click", narrow).allowed
+    assert reason(decide_within("measurement", narrow)) == f"{P}: granted only for attribution, asked for measurement"
+    sibling = {**WITHIN, "lift": "measurement"}
+    told = f"{P}: granted only for attribution, asked for lift, within measurement"
+    assert reason(decide_within("lift", narrow, within=sibling)) == told
+
+
+def test_of_several_grants_the_one_for_the_nearest_purpose_goes_before_the_first_by_id() -> None:
+    grants = (
+        a_grant(P, to="ada", id="a"),
+        a_grant(P, to="ada", id="c", purposes=("attribution",)),
+        a_grant(P, to="ada", id="b", purposes=("attribution", "measurement")),
+        a_grant(P, to="analyst", id="0", purposes=("last_click",)),
+    )
+    assert decide_within("last_click", *grants).grants == {P: "b"}
+    assert decide_within("measurement", *grants).grants == {P: "a"}
+
+
+PURPOSES = ("a", "b", "c", "d", "e")
+
+
+@given(
+    parents=st.lists(st.none() | st.integers(0, 3), min_size=5, max_size=5),
+    granted=st.sets(st.sampled_from(PURPOSES), min_size=1),
+    asked=st.sampled_from(PURPOSES),
+)
+def test_a_purpose_is_covered_exactly_when_a_granted_one_is_above_it(
+    parents: list[int | None], granted: set[str], asked: str
+) -> None:
+    within = {PURPOSES[n]: PURPOSES[up] for n, up in enumerate(parents) if up is not None and up < n}
+    above, at = {asked}, asked
+    while at in within:
+        at = within[at]
+        above.add(at)
+    grant = a_grant(P, to="ada", purposes=tuple(granted))
+    assert decide_within(asked, grant, within=within).allowed == bool(above & granted)
+    assert (asked in a_standards(within=within).covered(granted)) == bool(above & granted)

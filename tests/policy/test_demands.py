@@ -116,3 +116,22 @@ def test_a_standard_mask_that_does_not_fit_a_column_is_told() -> None:
     [finding] = owed(SOUND, masks={"internal": Mask(kind="truncate", value=3)})
     assert "the standard mask of internal columns does not fit consent: a BOOLEAN cannot be cut so" in finding
     assert owed(SOUND, masks={"internal": Mask(kind="token"), "confidential": Mask(kind="null")}) == []
+
+
+def test_a_grant_for_a_narrower_purpose_owes_what_the_wider_ones_rule_reads() -> None:
+    lacking, narrow = without(SOUND, "consent"), a_grant(P, purposes=("attribution",))
+    assert owed(lacking, narrow, row_rules=(CONSENT,)) == []
+    [finding] = owed(lacking, narrow, row_rules=(CONSENT,), within={"attribution": "measurement"})
+    assert "granted for measurement, for which the standard 'consent' shows nothing of it" in finding
+
+
+@pytest.mark.parametrize("granted", ["measurement", "attribution"])
+def test_what_withholds_for_a_purpose_within_or_around_must_be_tested(granted: str) -> None:
+    grant, within = a_grant(P, purposes=(granted,)), {"attribution": "measurement"}
+    for ruled in ("measurement", "attribution"):
+        rule = replace(CONSENT, rows={ruled: "consent"})
+        assert owed(SOUND, grant, rule="access_tests", row_rules=(rule,), within=within)
+        masks = {"confidential": Mask(kind="null", unless=("planning",))}
+        assert owed(SOUND, grant, rule="access_tests", masks=masks, within=within)
+    masks = {"confidential": Mask(kind="null", unless=("measurement",))}
+    assert owed(SOUND, grant, rule="access_tests", masks=masks, within=within) == []

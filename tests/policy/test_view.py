@@ -135,3 +135,29 @@ def test_a_grant_ends_with_its_day_or_its_second() -> None:
     assert ended(second, NOW)
     assert end_of(second) == NOW
     assert end_of(a_grant()) is None
+
+
+def within_measurement(rules: tuple[StandardRule, ...] = (), **grant: object) -> Policy:
+    standards = a_standards(row_rules=rules, within={"attribution": "measurement"})
+    return a_policy(a_grant(P, to="ada", id="g", **grant), contracts=[CONTRACT], standards=standards)
+
+
+def test_standard_rules_of_a_purpose_hold_for_those_within_it_besides_their_own() -> None:
+    own = replace(CONSENT, rows={**CONSENT.rows, "attribution": "region = 'EU'"})
+    shown = [rule.text for rule in view(within_measurement((own,)), "attribution").rules]
+    assert shown == ["region = 'EU'", "consent_measurement"]
+    assert [rule.text for rule in view(within_measurement((own,))).rules] == ["consent_measurement"]
+
+
+@pytest.mark.parametrize(
+    ("unless", "purpose", "masked"),
+    [
+        ("measurement", "attribution", False),
+        ("measurement", "measurement", False),
+        ("attribution", "attribution", False),
+        ("attribution", "measurement", True),
+    ],
+)
+def test_who_sees_a_value_for_a_purpose_sees_it_for_those_within_it(unless: str, purpose: str, masked: bool) -> None:
+    given = within_measurement(masks={"region": replace(NULL, unless=(unless,))})
+    assert ("region" in view(given, purpose).masks) == masked

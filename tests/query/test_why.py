@@ -1,6 +1,7 @@
 """Decisions with reasons, on real rows; and what somebody who may not know learns from asking: nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from mesh_defs.access.offer import Wanted
 from mesh_defs.access.terms import Narrowing
 from mesh_defs.access.workflow import Desk, approve, ask, revoke
 from mesh_defs.errors import AccessDeniedError, MeshError, NotFoundError, QueryRejectedError
+from mesh_defs.model.mesh import Mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.query.why import Question, shows_row, why, why_row
 from mesh_defs.settings import Settings
@@ -84,6 +86,18 @@ def test_says_grant_rules_and_masks_in_words(platform: Platform) -> None:
         "age": "as it is",
         "consent": "as it is",
     }
+
+
+def test_the_wider_purpose_by_which_a_grant_applies_is_named(platform: Platform) -> None:
+    standards = replace(platform.mesh.standards, within={"lift": "measurement", "spot": "planning"})
+    meanings = {**standards.purposes, "lift": "Comparing.", "spot": "Booking."}
+    mesh = Mesh(platform.mesh.snapshot, replace(standards, purposes=meanings))
+    narrower = replace(platform, mesh=mesh)
+    [found] = why(question(purpose="lift"), narrower)
+    assert found.reason == "grant 'north' for measurement (lift is within it)"
+    assert found.shown and found.shown.rows[1:] == ("only where consent (standard 'consent')",)
+    [found] = why(question(purpose="spot"), narrower)
+    assert found.reason == "granted only for measurement, asked for spot, within planning"
 
 
 def test_without_a_purpose_every_purpose_that_allows_it_is_told(platform: Platform) -> None:

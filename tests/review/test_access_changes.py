@@ -120,6 +120,23 @@ WIDENED: dict[str, tuple[Change, set[tuple[str, str]], str]] = {
         {("ada", "measurement")},
         "grant 'a' applies instead of 'analysts'",
     ),
+    "a role that includes another": (
+        in_file("mesh.yaml", ("steward: Answers.", "steward: {meaning: Answers., includes: [analyst]}")),
+        {("grace", "measurement")},
+        "grace is analyst now",
+    ),
+    "a purpose that lies within another": (
+        in_file("mesh.yaml", ("delivery: Showing ads.", "delivery: {meaning: Showing ads., within: measurement}")),
+        {("ada", "delivery"), ("bob", "delivery"), ("service:shop", "delivery")},
+        "purpose delivery lies within nothing → measurement",
+    ),
+    "a new purpose within another": (
+        in_file(
+            "mesh.yaml", ("measurement: Counting.", "measurement: Counting., lift: {meaning: x, within: measurement}")
+        ),
+        {("ada", "lift"), ("bob", "lift"), ("service:shop", "lift")},
+        "purpose lift lies within nothing → measurement",
+    ),
     "a new person": (
         in_file("mesh.yaml", ("  max:", "  eve: {roles: [steward, analyst], attributes: {region: [east]}}\n  max:")),
         {("eve", "measurement")},
@@ -313,6 +330,23 @@ def test_what_may_be_asked_for_is_compared_as_well(mesh: Repository, way: str) -
     assert {name for each in plan.access for name in each.principals} == {"max"}
     assert (any(each.gains for each in plan.access), any(each.loses for each in plan.access)) == (gains, loses)
     assert any("may ask for" in each for each in plan.to_approve)
+
+
+def test_a_purpose_within_another_may_be_asked_for_and_brings_its_rules(mesh: Repository) -> None:
+    mesh.change("mesh.yaml", ("planning: Deciding.", "planning: Deciding., booking: {meaning: x, within: planning}"))
+    [change] = [each for each in mesh.plan().access if each.offer]
+    assert (change.offer, change.principals, change.purposes, change.gains) == (
+        "planners",
+        ("max",),
+        ("booking",),
+        True,
+    )
+    mesh.change(GRANTS, ("    purposes: [measurement]\n", "    purposes: [measurement, booking]\n"))
+    mesh.commit()
+    mesh.change("mesh.yaml", ("within: planning", "within: measurement"))
+    plan = mesh.plan()
+    assert ("ada", "booking") in losing(plan)  # who consented to no measurement is not shown for it any more
+    assert "purpose booking lies within planning → measurement" in plan.standards
 
 
 def test_a_role_may_let_somebody_ask(mesh: Repository) -> None:
