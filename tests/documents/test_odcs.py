@@ -762,6 +762,22 @@ def test_a_place_stays_below_its_domains_storage(tmp_path: Path, type: str, fiel
     assert [each.split(": ")[1] for each in findings] == [f"servers[0].{field}"]
 
 
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ({"type": "local", "path": "lake/clicks"}, "lake/clicks"),
+        ({"type": "s3", "location": "s3://bucket/lake/clicks"}, "s3://bucket/lake/clicks"),
+        ({"type": "local", "path": "lake/Clicks"}, None),
+        ({"type": "s3", "location": "s3://bucket/2026-clicks"}, None),
+    ],
+)
+def test_an_iceberg_table_is_called_as_the_last_folder(
+    tmp_path: Path, server: dict[str, str], place: str | None
+) -> None:
+    findings = changed(tmp_path, {"servers": [{"server": "local", "format": "iceberg", **server}]})
+    assert findings == [] if place else "it is the table's name" in findings[0]
+
+
 def test_a_refused_server_does_not_move_the_line_of_the_next(tmp_path: Path) -> None:
     second = {"type": "duckdb", "environment": "b", "database": "x"}
     servers = [{"type": "oracle", "environment": "a"}, second, second]
