@@ -763,19 +763,14 @@ def test_a_place_stays_below_its_domains_storage(tmp_path: Path, type: str, fiel
 
 
 @pytest.mark.parametrize(
-    ("server", "place"),
-    [
-        ({"type": "local", "path": "lake/clicks"}, "lake/clicks"),
-        ({"type": "s3", "location": "s3://bucket/lake/clicks"}, "s3://bucket/lake/clicks"),
-        ({"type": "local", "path": "lake/Clicks"}, None),
-        ({"type": "s3", "location": "s3://bucket/2026-clicks"}, None),
-    ],
+    ("field", "type", "above"), [("path", "local", "lake"), ("location", "s3", "s3://bucket/lake")]
 )
-def test_an_iceberg_table_is_called_as_the_last_folder(
-    tmp_path: Path, server: dict[str, str], place: str | None
-) -> None:
-    findings = changed(tmp_path, {"servers": [{"server": "local", "format": "iceberg", **server}]})
-    assert findings == [] if place else "it is the table's name" in findings[0]
+def test_an_iceberg_table_is_called_as_the_last_folder(tmp_path: Path, field: str, type: str, above: str) -> None:
+    server = {"server": "local", "type": type, "format": "iceberg"}
+    contract = accepted(tmp_path, {"servers": [{**server, field: f"{above}/clicks"}]})
+    assert (contract.servers[0].kind, contract.servers[0].place) == ("iceberg", f"{above}/clicks")
+    [finding] = changed(tmp_path, {"servers": [{**server, field: f"{above}/2026-clicks"}]})
+    assert "it is the table's name" in finding
 
 
 def test_a_refused_server_does_not_move_the_line_of_the_next(tmp_path: Path) -> None:
