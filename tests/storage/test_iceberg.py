@@ -1,5 +1,6 @@
 """What only Iceberg has: a table that others read, columns that are known again, and writers who are not ours."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,6 +242,15 @@ def test_the_metadata_names_no_value_but_dates(published, place, storage) -> Non
         content = path.read_bytes()
         assert b"zz-secret" not in content, path
         assert (1234567).to_bytes(4, "little") not in content, path
+
+
+def test_what_lost_its_files_is_made_anew(published, place, storage, rows, table) -> None:
+    version = published("SELECT 1 AS a")
+    shutil.rmtree(place.folder / "parts")
+    with pytest.raises(StorageError, match="is missing — restore the file, or re-materialize the product"):
+        rows(version.parts)
+    assert rows(published("SELECT 2 AS a").parts) == [(2,)]
+    assert table().scan().to_arrow().to_pylist() == [{"a": 2}]
 
 
 def test_two_products_cannot_have_one_table(published, place, connection, tmp_path) -> None:

@@ -64,7 +64,7 @@ def test_readers_see_whole_versions_only_and_never_fail(storage, connection, clo
 
 
 def test_two_processes_publishing_partitions_lose_nothing(place, connection) -> None:
-    times = 12
+    times = 4 if place.server.kind == "iceberg" else 12  # it asks a toy S3 thirty times for each publication
     writers = [start("partition_writer.py", place.told(), times, *own) for own in (("a", "b"), ("c", "d"))]
     for writer in writers:
         finish(writer)
