@@ -12,10 +12,10 @@ export DAGSTER_HOME ?= $(MESH_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test check drills attack dev reset lock
+.PHONY: help setup demo test trino test-trino check drills attack dev reset lock
 
 help:  ## Say what there is.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(VENV)/.made-from-lock  ## Make .venv from requirements.lock (uv when it is there, else pip).
 	@$(BIN)/mesh interpreter >/dev/null
@@ -38,8 +38,14 @@ $(VENV)/.made-from-lock: requirements.lock pyproject.toml
 demo: setup  ## Materialize the four domains and look at them.
 	@$(BIN)/python -m demo
 
-test: setup  ## Run all tests.
-	@$(BIN)/pytest tests -n auto --dist loadfile
+test: setup  ## Run all tests, but for those that need a Trino.
+	@$(BIN)/pytest tests -n auto --dist loadfile -m "not trino"
+
+trino: setup  ## Fetch the Trino that tests and laptops run: 0.8 GB, once for all work trees, by Maven.
+	@$(BIN)/mesh trino fetch
+
+test-trino: setup  ## Run the tests that need it: one coordinator and one worker, 2 GB.
+	@$(BIN)/pytest tests -m trino
 
 check: setup  ## Formatting, lint, layers, types: about a minute.
 	@$(BIN)/ruff format --check .

