@@ -16,7 +16,11 @@ _KINDS: dict[str, tuple[StorageKind, str]] = {
     "postgres": ("postgres", "schema_"),
     "s3": ("s3", "location"),
 }
+# A table's files lie in a folder or in a bucket; what holds the table is the format.
+_FORMATS: dict[StorageKind, tuple[str, ...]] = {"parquet": ("parquet", "iceberg"), "s3": ("parquet", "iceberg")}
 _FOLDER = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+# The last folder is the table's name, also to Trino.
+_TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # What `place` looks like for each storage, and how to write it.
 _PLACES: dict[StorageKind, tuple[re.Pattern[str], str]] = {
     "parquet": (
@@ -58,9 +62,10 @@ def _server(declared: DeclaredServer, environment: str, index: int, wrong: Compl
         wrong.add((*at, "type"), found, nearest(declared.type or "", _KINDS))
         return None
     kind, field = _KINDS[declared.type]
-    if kind in ("parquet", "s3") and declared.format != "parquet":
+    formats = _FORMATS.get(kind)
+    if formats and declared.format not in formats:
         found = f"found {declared.format!r}" if declared.format else "missing"
-        wrong.add((*at, "format"), found, "write `format: parquet`")
+        wrong.add((*at, "format"), found, "write `format: parquet`, or `format: iceberg`")
     for name in _REACHED:
         if getattr(declared, name) is not None:
             wrong.add((*at, name), "does not belong here", "set MESH_<DOMAIN>_POSTGRES or MESH_<DOMAIN>_S3 instead")
@@ -68,4 +73,10 @@ def _server(declared: DeclaredServer, environment: str, index: int, wrong: Compl
     if not place or not form.fullmatch(place):
         wrong.add((*at, field.rstrip("_")), f"found {place!r}" if place else "missing", fix)
         return None
+    if formats and declared.format == "iceberg":
+        if not _TABLE.fullmatch(place.rpartition("/")[2]):
+            fix = "let its last folder be lower case letters, digits and _: it is the table's name"
+            wrong.add((*at, field), f"found {place!r}", fix)
+            return None
+        kind = "iceberg"
     return Server(environment=environment, kind=kind, place=place)

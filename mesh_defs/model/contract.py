@@ -12,7 +12,7 @@ Classification = Literal["public", "internal", "confidential", "restricted"]
 Identifies = Literal["event", "event_time", "person", "creative_file"]
 Status = Literal["proposed", "draft", "active", "deprecated", "retired"]
 # Storages that products of the mesh are published to; a source that others write may be a Delta table as well.
-StorageKind = Literal["parquet", "duckdb", "postgres", "s3"]
+StorageKind = Literal["parquet", "duckdb", "postgres", "s3", "iceberg"]
 SourceKind = StorageKind | Literal["delta"]
 
 # The finest class first: a product that identifies events and persons is an event product.

@@ -22,6 +22,7 @@ class Part:
     """An immutable piece of a version. `path` is relative to the product's place; `partition` None means the whole.
 
     `tokens` are the columns whose tokens it holds besides, and which key they were made with: `email` -> `email:1a2b3c4d`.
+    `absent` are columns (name -> DuckDB type) that its version has and it has not: they were added later, and are NULL here.
     """
 
     path: str
@@ -29,6 +30,7 @@ class Part:
     bytes: int
     partition: str | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from mesh_defs.model.names import split_product
 from mesh_defs.processes.environment import PLATFORM
 from mesh_defs.processes.postgres_roles import provision
 from mesh_defs.settings import Settings
+from mesh_defs.storage.iceberg_names import CATALOG_SCHEMA
 
 
 def provision_mesh(settings: Settings, mesh: Mesh) -> tuple[str, ...]:
@@ -33,14 +34,15 @@ def provision_mesh(settings: Settings, mesh: Mesh) -> tuple[str, ...]:
 
 
 def _places(settings: Settings, mesh: Mesh) -> dict[str, str]:
-    """Schema by product, of those that lie in a Postgres in this environment."""
+    """Schema by product, of those that lie in a Postgres in this environment, or whose catalog does."""
     found = {name: _schema(product, settings) for name, product in mesh.products.items()}
     return {name: schema for name, schema in found.items() if schema}
 
 
 def _schema(product: DataProduct, settings: Settings) -> str | None:
     servers = (server for server in product.contract.servers if server.environment == settings.environment)
-    return next((server.place for server in servers if server.kind == "postgres"), None)
+    schemas = {server.kind: server.place if server.kind == "postgres" else CATALOG_SCHEMA for server in servers}
+    return schemas.get("postgres") or schemas.get("iceberg")
 
 
 def _is_local(url: str) -> bool:

@@ -208,9 +208,8 @@ def _record(body: dict[str, Any]) -> Record:
 
 
 def document_of(part: Part) -> dict[str, Any]:
-    """Return a part as documents name it; one without tokens as before there were any."""
-    body = asdict(part)
-    return body if part.tokens else {name: value for name, value in body.items() if name != "tokens"}
+    """Return a part as documents name it; one without tokens, or columns added since, as before there were any."""
+    return {name: value for name, value in asdict(part).items() if value or name not in ("tokens", "absent")}
 
 
 def part_of(body: dict[str, Any]) -> Part:
@@ -219,6 +218,6 @@ def part_of(body: dict[str, Any]) -> Part:
     Invariant: a part's path never leaves its place, so that one product's pointer cannot name another's bytes.
     """
     part = Part(**body)
-    if not _PART_PATH.fullmatch(part.path) or not isinstance(part.tokens, dict):
+    if not _PART_PATH.fullmatch(part.path) or not isinstance(part.tokens, dict) or not isinstance(part.absent, dict):
         raise ValueError
     return part

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -14,7 +15,7 @@ from mesh_defs.storage.parts import Written, described
 # 5 million rows of 7 columns; CPU seconds and bytes, where a COPY with DuckDB's defaults (v1, snappy) is 1:
 # v2 snappy 0.70 and 0.77 · v2 zstd level 1 0.80 and 0.47 · v2 zstd level 3 1.14 and 0.48. Scans take 0.6-0.9 of it.
 # The file is nobody's yet, and S3 hands in one that has no name to write beside.
-_OPTIONS = "FORMAT parquet, USE_TMP_FILE false, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+OPTIONS = "FORMAT parquet, USE_TMP_FILE false, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 # sum() of integers is a HUGEINT, which COPY would turn into a DOUBLE without a word.
 _EXACT = {"HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)"}
 # COPY takes these and gives back something else: a DOUBLE, a VARCHAR, no microseconds, no offset, no names.
@@ -23,10 +24,12 @@ _TEXT_IN_TYPE = re.compile(r"\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'")
 _GLOB = re.compile(r"[*?\[]")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetParts:
-    """One Parquet file per part, zstd, readable by DuckDB, pandas and Trino."""
+    """One Parquet file per part, zstd, readable by DuckDB, pandas and Trino. `by_name`: see `scan`."""
 
     kind: StorageKind = "parquet"
+    by_name: bool = False
 
     def write(self, connection: DuckDBPyConnection, select: str, columns: Mapping[str, str], path: Path) -> Written:
         """Write the file; StorageError for a column whose type Parquet would change."""
@@ -34,12 +37,12 @@ class ParquetParts:
         casts = [f"CAST({quoted(name)} AS {type_}) AS {quoted(name)}" for name, type_ in exact.items() if type_]
         if casts:
             select = f"SELECT * REPLACE ({', '.join(casts)}) FROM (\n{select}\n)"
-        row = connection.execute(f"COPY (\n{select}\n) TO {literal(str(path))} ({_OPTIONS})").fetchone()
+        row = connection.execute(f"COPY (\n{select}\n) TO {literal(str(path))} ({OPTIONS})").fetchone()
         return Written(rows=row[0] if row else 0, columns=described(connection, f"FROM {scan([str(path)])}"))
 
     def relation(self, connection: DuckDBPyConnection, locations: Sequence[str]) -> str:
         """Return a scan of exactly these files; touches neither the disk nor the connection."""
-        return scan(locations)
+        return scan(locations, by_name=self.by_name)
 
     def release(self, connection: DuckDBPyConnection, locations: Sequence[str]) -> None:
         """Do nothing: a scan holds nothing between queries."""
@@ -49,11 +52,15 @@ class ParquetParts:
         return (location,) if _escaped(location) == location else (location, _escaped(location))
 
 
-def scan(locations: Sequence[str]) -> str:
-    """Return text that may stand after FROM and reads exactly these files, wherever they lie."""
+def scan(locations: Sequence[str], *, by_name: bool = False) -> str:
+    """Return text that may stand after FROM and reads exactly these files, wherever they lie.
+
+    `by_name`: columns that only some of them have are NULL in the others; costs a look into each file when it is bound.
+    """
     files = ", ".join(literal(_escaped(location)) for location in locations)
     # Without hive_partitioning=false a folder called `day=1` above the place would add a column to the product.
-    return f"read_parquet([{files}], union_by_name=false, hive_partitioning=false, filename=false)"
+    union = "true" if by_name else "false"
+    return f"read_parquet([{files}], union_by_name={union}, hive_partitioning=false, filename=false)"
 
 
 def _escaped(location: str) -> str:

@@ -80,7 +80,7 @@ class S3Storage:
             columns = described(connection, select)
         id = new_id(self.clock())
         path = f"parts/{id}/0.parquet"
-        with _spill_file(connection) as (file, link), self.objects.told("the new version could not be written"):
+        with spill_file(connection) as (file, link), self.objects.told("the new version could not be written"):
             with self._told_by_duckdb("the new version could not be written", columns):
                 written = _PARTS.write(connection, select, columns, link)
             size = os.fstat(file.fileno()).st_size
@@ -258,7 +258,7 @@ class S3Storage:
 
 
 @contextmanager
-def _spill_file(connection: DuckDBPyConnection) -> Iterator[tuple[IO[bytes], Path]]:
+def spill_file(connection: DuckDBPyConnection) -> Iterator[tuple[IO[bytes], Path]]:
     """Yield a file where DuckDB spills, and a link to it; the file's bytes go with this process, however it ends.
 
     The link's name is new each time: DuckDB would show the columns that it remembers of another `/dev/fd/7`.

@@ -13,8 +13,9 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.version import Candidate, Part
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.layout import staged_at
+from mesh_defs.storage.parallel import in_parallel
 from mesh_defs.storage.quarantine import NOTE, noted
-from mesh_defs.storage.s3_objects import Objects, in_parallel
+from mesh_defs.storage.s3_objects import Objects
 
 Fate = Literal["published", "refused", "removed"]
 

@@ -21,11 +21,11 @@ from urllib3.exceptions import HTTPError
 
 from mesh_defs.errors import MeshError, StorageError, StorageUnreachableError
 from mesh_defs.model.place import S3Access
+from mesh_defs.storage.parallel import THREADS_MAX
 
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MAX = 20.0
 ATTEMPTS_MAX = 4
-CONNECTIONS_MAX = 16
 _CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _LATER = {408, 429, 500, 502, 503, 504}
@@ -50,7 +50,7 @@ def _client(access: S3Access, process: int) -> Any:
             connect_timeout=CONNECT_SECONDS_MAX,
             read_timeout=ANSWER_SECONDS_MAX,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS_MAX},
-            max_pool_connections=CONNECTIONS_MAX,
+            max_pool_connections=THREADS_MAX,
             s3={"addressing_style": "auto" if is_aws(access) else "path"},
         ),
     )

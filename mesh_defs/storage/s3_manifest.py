@@ -19,7 +19,8 @@ from typing import TypeVar
 from mesh_defs.errors import StorageUnreachableError
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.storage.manifest import Damage, Look, Record, decode, encode, recovered
-from mesh_defs.storage.s3_objects import Objects, in_parallel
+from mesh_defs.storage.parallel import in_parallel
+from mesh_defs.storage.s3_objects import Objects
 
 KIND: StorageKind = "s3"
 POINTER = "manifest.json"

@@ -1,26 +1,24 @@
 """The objects below one s3://bucket/prefix. Knows their names and what S3 promises of them, not what they mean."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from urllib3.exceptions import HTTPError
 
 from mesh_defs.errors import StorageError, StorageUnreachableError
 from mesh_defs.model.place import S3Access
-from mesh_defs.storage.s3_client import ATTEMPTS_MAX, CONNECTIONS_MAX, is_missing, is_overtaken, s3_client, told
+from mesh_defs.storage.parallel import in_parallel
+from mesh_defs.storage.s3_client import ATTEMPTS_MAX, is_missing, is_overtaken, s3_client, told
 
 _PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/(?!\.\.?(?:/|$))[A-Za-z0-9_=.-]+)+)")
 # While an answer with a checksum is read, botocore lets urllib3's own errors through.
 _CUT = (IncompleteReadError, HTTPClientError, HTTPError)
-_Given = TypeVar("_Given")
-_Got = TypeVar("_Got")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +146,17 @@ class Objects:
 
     def names(self, folder: str) -> Iterator[str]:
         """Yield the names that begin so, as S3 lists them: it may leave out what is new, and show what is gone."""
+        return (name for name, _ in self.aged(folder))
+
+    def aged(self, folder: str) -> Iterator[tuple[str, float]]:
+        """Yield the names that begin so and the objects' ages in seconds, by the server's own clock; 0 if it told none."""
         with self.told("the objects cannot be listed"):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.key(folder))
             for page in pages:
+                now = _server_time(page)
                 for each in page.get("Contents", ()):
-                    yield each["Key"].removeprefix(self.key(""))
+                    age = (now - each["LastModified"]).total_seconds() if now else 0.0
+                    yield each["Key"].removeprefix(self.key("")), age
 
     def abort_uploads(self, folder: str, older_than_seconds: float) -> tuple[str, ...]:
         """Give up uploads begun so long ago, by the server's own clock, and return the names they were to have."""
@@ -175,14 +179,6 @@ class Objects:
     @property
     def _client(self) -> Any:
         return s3_client(self.access)
-
-
-def in_parallel(call: Callable[[_Given], _Got], given: Sequence[_Given]) -> list[_Got]:
-    """Return the answers in order; S3 answers many questions at once faster than one after the other."""
-    if len(given) <= 1:
-        return [call(each) for each in given]
-    with ThreadPoolExecutor(min(CONNECTIONS_MAX, len(given))) as threads:
-        return list(threads.map(call, given))
 
 
 def _age(answer: Any) -> float | None:

@@ -12,9 +12,10 @@ from mesh_defs.model.place import Access
 from mesh_defs.model.version import Pin
 from mesh_defs.storage.extensions import load_extension
 from mesh_defs.storage.failures import told
+from mesh_defs.storage.parallel import in_parallel
 from mesh_defs.storage.parquet import scan
 from mesh_defs.storage.s3_client import ANSWER_SECONDS_MAX, ATTEMPTS_MAX, credentials, is_aws
-from mesh_defs.storage.s3_objects import Objects, in_parallel
+from mesh_defs.storage.s3_objects import Objects
 
 
 def attach_pin(connection: DuckDBPyConnection, pin: Pin, access: Access) -> str:
@@ -27,13 +28,8 @@ def attach_pin(connection: DuckDBPyConnection, pin: Pin, access: Access) -> str:
             fix = "ask again to read the newest version; if that fails too, re-materialize the product"
             raise StorageError(f"version {pin.version} is gone", where=location, fix=fix)
     with told(f"version {pin.version} of {pin.product} cannot be opened", place):
-        return relation(connection, pin.locations, access)
-
-
-def relation(connection: DuckDBPyConnection, urls: Sequence[str], access: Access) -> str:
-    """Return a scan of exactly these objects, and let the connection's instance read them until `release`."""
-    permit(connection, urls, access)
-    return scan(urls)
+        permit(connection, pin.locations, access)
+        return scan(pin.locations, by_name=pin.kind == "iceberg")
 
 
 def permit(connection: DuckDBPyConnection, scope: Sequence[str], access: Access) -> None:

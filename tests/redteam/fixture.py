@@ -21,10 +21,10 @@ from mesh_defs.model.version import Pin
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.refresh.in_process import refresh_in_process
-from mesh_defs.settings import Settings, load_settings, token_variable
+from mesh_defs.settings import Settings, load_settings, storage_variable, token_variable
 from tests.redteam.data import ANA, ORDERS, PURPOSE, README, World, without_structs, without_tokens
 from tests.redteam.documents import mesh_files
-from tests.redteam.storages import KINDS, NOT_HERE, Spot, spot
+from tests.redteam.storages import KINDS, Spot, spot
 
 CANARY = "LEAKFILE"
 
@@ -89,8 +89,13 @@ def variant(fixture: Fixture, root: Path, world: World) -> Fixture:
     shutil.rmtree(root, ignore_errors=True)
     # Not the ledger: it is open, and a copy of it would be torn.
     shutil.copytree(fixture.settings.root, root, ignore=shutil.ignore_patterns("ledger*"))
-    _write(root, world, fixture.spot)
-    return Fixture(settings=load_settings({"MESH_ROOT": str(root)}), world=world, spot=fixture.spot)
+    place = fixture.spot
+    if place.kind == "iceberg":  # its metadata names its files by their whole paths: they are read where they are
+        where = {domain: str(fixture.settings.storage_root(domain, f"storage/{domain}")) for domain in place.secrets}
+        told = {domain: {**given, storage_variable(domain): where[domain]} for domain, given in place.secrets.items()}
+        place = replace(place, secrets=told)
+    _write(root, world, place)
+    return Fixture(settings=load_settings({"MESH_ROOT": str(root)}), world=world, spot=place)
 
 
 def _write(root: Path, world: World, place: Spot) -> None:
@@ -124,11 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the mesh, say how to attack it, and serve its storage where that is a server."""
     parser = argparse.ArgumentParser(prog="python -m tests.redteam.fixture", description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="the folder to write; it is emptied first")
-    parser.add_argument("--storage", choices=[*KINDS, *NOT_HERE], default="parquet")
+    parser.add_argument("--storage", choices=KINDS, default="parquet")
     told = parser.parse_args(arguments)
-    if told.storage in NOT_HERE:
-        print(f"{told.storage}: {NOT_HERE[told.storage]}", file=sys.stderr)
-        return 2
     root = told.out.resolve()
     if root.exists() and any(root.iterdir()) and not (root / "canaries").is_dir():
         print(f"{root} holds something that is no fixture: name an empty folder", file=sys.stderr)

@@ -1,7 +1,6 @@
 """Attacks the one door with a corpus: `python -m tests.redteam.sql FILE.json [--storage KIND] [--json]`.
 
-Exit code 0 only when nothing leaked, nothing was answered wrongly, and 95 % of the benign queries were answered; 2 when
-the corpus cannot be run in this storage at all.
+Exit code 0 only when nothing leaked, nothing was answered wrongly, and 95 % of the benign queries were answered.
 """
 
 import argparse
@@ -14,7 +13,7 @@ from typing import Any
 from tests.redteam.cases import Corpus, read_corpus
 from tests.redteam.door import listening
 from tests.redteam.run import run, staged
-from tests.redteam.storages import KINDS, NOT_HERE
+from tests.redteam.storages import KINDS
 from tests.redteam.verdict import Verdict
 
 BENIGN_ANSWERED_MIN = 0.95
@@ -71,9 +70,6 @@ def table(told: Mapping[str, Any]) -> str:
 def attack(file: Path, storage: str, *, only: Sequence[str] = ()) -> dict[str, Any]:
     """Run a corpus in a fixture of its own; progress goes to stderr."""
     corpus = read_corpus(file, only=only)
-    if storage in NOT_HERE:
-        verdicts = {case.id: Verdict(kind="not_run", why=NOT_HERE[storage]) for case in corpus.cases}
-        return summary(corpus, verdicts, storage=storage, seconds=0)
     with listening() as (ears, progress), staged(storage, ears) as stage:
         for placeholder, known in stage.knowledge.told.items():
             progress.write(f"{placeholder}: {known}\n")
@@ -88,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, attack, print."""
     parser = argparse.ArgumentParser(prog="python -m tests.redteam.sql", description=__doc__.partition("\n")[0])
     parser.add_argument("file", type=Path, help="a corpus, in the form that shared/redteam/README.md describes")
-    parser.add_argument("--storage", choices=[*KINDS, *NOT_HERE], default="parquet")
+    parser.add_argument("--storage", choices=KINDS, default="parquet")
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="ids or categories")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
@@ -98,9 +94,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{given.file}: {error}", file=sys.stderr)
         return 2
     print(json.dumps(told, ensure_ascii=False, default=str) if given.json else table(told))
-    if given.storage in NOT_HERE:
-        print(NOT_HERE[given.storage], file=sys.stderr)
-        return 2
     return 0 if passed(told) else 1
 
 

@@ -15,11 +15,10 @@ from mesh_defs.storage.extensions import load_extension
 from tests.redteam.data import Table
 from tests.servers import new_bucket
 
-KINDS = ("parquet", "duckdb", "postgres", "s3", "delta", "external-parquet", "external-duckdb", "external-postgres")
-NOT_HERE = {
-    "iceberg": "the platform has no Iceberg storage and no external source of that kind: an Iceberg table would have to"
-    " come as the Parquet files of a pinned snapshot, and nothing does that yet"
-}
+KINDS = (
+    *("parquet", "duckdb", "postgres", "s3", "iceberg"),
+    *("delta", "external-parquet", "external-duckdb", "external-postgres"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +45,7 @@ class Spot:
             "duckdb": {"type": "duckdb", "database": table.name, "schema": "main"},
             "postgres": {"type": "postgres", "schema": table.name},
             "s3": {"type": "s3", "location": f"s3://{self.bucket}/{table.name}", "format": "parquet"},
+            "iceberg": {"type": "local", "path": table.name, "format": "iceberg"},
             "delta": {"type": "local", "path": f"lake/{table.name}", "format": "delta"},
             "external-parquet": {"type": "local", "path": f"exports/{table.name}", "format": "parquet"},
             "external-duckdb": {"type": "duckdb", "database": f"files/{table.name}.duckdb", "schema": "main"},
@@ -61,7 +61,7 @@ class Spot:
 
 def spot(kind: str, ground: Ground) -> Spot:
     """A new place of this kind; servers start when they are first needed and end with the ground."""
-    if kind.endswith("postgres"):
+    if kind.endswith("postgres") or kind == "iceberg":
         urls = {domain: ground.database() for domain in ("sales", "hr")}
         told = {domain: {f"MESH_{domain.upper()}_POSTGRES": url} for domain, url in urls.items()}
         return Spot(kind=kind, secrets=told)

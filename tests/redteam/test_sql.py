@@ -61,7 +61,10 @@ def test_benign_questions_get_what_the_permitted_rows_give(stage: Stage) -> None
     assert (told["wrong"], told["benign_refused"]) == ([], [])
 
 
-@pytest.fixture(scope="module", params=["duckdb", "delta", "external-duckdb", "postgres", "external-postgres", "s3"])
+ELSEWHERE = ["duckdb", "delta", "external-duckdb", "postgres", "external-postgres", "s3", "iceberg"]
+
+
+@pytest.fixture(scope="module", params=ELSEWHERE)
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[Stage]:
     with staged(request.param) as made:
         yield made

@@ -11,7 +11,7 @@ import pytest
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.model.version import Part, Version
 from mesh_defs.storage.base import Storage
-from tests.storage.places import FILES, KINDS, Place, folder_place, postgres_place, s3_place
+from tests.storage.places import FILES, KINDS, Place, a_place
 
 Rows = list[tuple[Any, ...]]
 
@@ -48,12 +48,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def place(kind: StorageKind, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
-    if kind == "postgres":
-        return postgres_place(request.getfixturevalue("postgres"))
-    if kind == "s3":
-        return s3_place(request.getfixturevalue("s3_server"), request.getfixturevalue("bucket"))
-    return folder_place(kind, tmp_path / "events" / "impressions")
+def place(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    return a_place(kind, tmp_path / "events" / "impressions", request.getfixturevalue)
 
 
 @pytest.fixture

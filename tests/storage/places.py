@@ -18,7 +18,8 @@ from mesh_defs.storage.open import storage_at
 from mesh_defs.storage.s3_objects import Objects
 
 FILES: tuple[StorageKind, ...] = ("parquet", "duckdb")
-KINDS: tuple[StorageKind, ...] = (*FILES, "postgres", "s3")
+# An Iceberg table's files lie in a folder or in a bucket.
+KINDS = (*FILES, "postgres", "s3", "iceberg", "iceberg-s3")
 NOWHERE = Access(root=Path("/nowhere"))
 
 
@@ -42,23 +43,24 @@ class Place:
         """How messages name it."""
         if self.server.kind == "postgres":
             return f"{self.access.variable}_POSTGRES schema {self.server.place}"
-        return self.server.place if self.server.kind == "s3" else str(self.folder)
+        return self.server.place if self.server.place.startswith("s3://") else str(self.folder)
 
     def stored(self) -> set[str]:
         """Names of everything that lies there: files but the lock, or rows of the mesh's tables and tables of parts."""
         if self.server.kind == "postgres":
             return set(_tables(self.access.postgres or "", self.server.place))
-        if self.server.kind == "s3":
-            return {name for name in self.objects.names("") if not name.endswith("/fate")}
+        if self.server.place.startswith("s3://"):
+            return {name for name in self.objects.names("") if not _is_beside(name)}
         paths = (path for path in self.folder.rglob("*") if path.is_file() and path.name != "lock")
-        return {str(path.relative_to(self.folder)) for path in paths}
+        names = (str(path.relative_to(self.folder)) for path in paths)
+        return {name for name in names if self.server.kind != "iceberg" or not _is_beside(name)}
 
     def lose(self, part: Part) -> None:
         """Remove a part's bytes behind the storage's back."""
         if self.server.kind == "postgres":
             with psycopg.connect(self.access.postgres or "") as connection:
                 connection.execute(f'DROP TABLE "{self.server.place}"."{part.path}" CASCADE')
-        elif self.server.kind == "s3":
+        elif self.server.place.startswith("s3://"):
             self.objects.remove([part.path])
         else:
             (self.folder / part.path).unlink()
@@ -80,7 +82,7 @@ def place_told(text: str) -> Place:
     return Place(server=Server(**told["server"]), access=Access(**access))
 
 
-def folder_place(kind: StorageKind, folder: Path) -> Place:
+def folder_place(kind: str, folder: Path) -> Place:
     """The place of a file storage in this folder."""
     return Place(
         server=Server(environment="local", kind=kind, place=folder.name),
@@ -104,9 +106,44 @@ def s3_place(s3: S3Access, bucket: str, prefix: str = "events/impressions") -> P
     )
 
 
-def storage_in(kind: StorageKind, folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Storage:
+def iceberg_place(url: str, folder: Path) -> Place:
+    """The place of a product whose table's files lie in this folder, in the catalog of this database."""
+    return Place(
+        server=Server(environment="local", kind="iceberg", place=folder.name),
+        access=Access(root=folder.parent, postgres=url, variable="MESH_EVENTS"),
+    )
+
+
+def iceberg_s3_place(url: str, s3: S3Access, bucket: str, prefix: str = "events/impressions") -> Place:
+    """The place of a product whose table's files lie below a prefix of this bucket, in the catalog of this database."""
+    return Place(
+        server=Server(environment="local", kind="iceberg", place=f"s3://{bucket}/{prefix}"),
+        access=Access(root=Path("/nowhere"), postgres=url, s3=s3, variable="MESH_EVENTS"),
+    )
+
+
+def a_place(kind: str, folder: Path, fixture: Callable[[str], Any]) -> Place:
+    """A place of one of `KINDS`: in this folder, or in a database or a bucket of the test's own, called as the folder is."""
+    prefix = f"{folder.parent.name}/{folder.name}"
+    if kind == "postgres":
+        return postgres_place(fixture("postgres"), folder.name)
+    if kind == "s3":
+        return s3_place(fixture("s3_server"), fixture("bucket"), prefix)
+    if kind == "iceberg":
+        return iceberg_place(fixture("postgres"), folder)
+    if kind == "iceberg-s3":
+        return iceberg_s3_place(fixture("postgres"), fixture("s3_server"), fixture("bucket"), prefix)
+    return folder_place(kind, folder)
+
+
+def storage_in(kind: str, folder: Path, *, clock: Callable[[], datetime] = utc_now) -> Storage:
     """The file storage whose bytes lie in this folder."""
     return folder_place(kind, folder).storage(clock)
+
+
+def _is_beside(name: str) -> bool:
+    """What lies beside a candidate's or a version's own files: its fate, its manifest, Iceberg's metadata."""
+    return name.endswith(("/fate", "/0.avro")) or name.startswith("metadata/")
 
 
 def _tables(url: str, schema: str) -> list[str]:

@@ -13,7 +13,7 @@ from mesh_defs.upkeep.audit import audit
 from mesh_defs.upkeep.carry import carry
 from quality_checks import Expectation
 from tests.factories import a_column, a_contract, not_null
-from tests.storage.places import KINDS, folder_place, postgres_place, s3_place
+from tests.storage.places import KINDS, a_place, postgres_place
 
 KEY = {"email": "email:1a2b3c4d"}
 SELECT = "SELECT i AS id, 'm' || i AS email, 't' || i AS __token_email FROM range(3) r(i)"
@@ -124,13 +124,7 @@ def test_good_rows_keep_their_tokens_and_bad_ones_lose_them(storage, connection,
 @pytest.mark.parametrize("target", KINDS)
 def test_a_copy_elsewhere_has_the_same_tokens(storage, connection, tokenised, tmp_path, request, target) -> None:
     before = tokenised()
-    if target == "postgres":
-        elsewhere = postgres_place(request.getfixturevalue("postgres"), schema="elsewhere")
-    elif target == "s3":
-        s3 = request.getfixturevalue("s3_server")
-        elsewhere = s3_place(s3, request.getfixturevalue("bucket"), prefix="elsewhere")
-    else:
-        elsewhere = folder_place(target, tmp_path / "elsewhere")
+    elsewhere = a_place(target, tmp_path / "elsewhere", request.getfixturevalue)
     assert carry(storage, elsewhere.storage, connection, lambda version: None) == 1
     after = elsewhere.storage().current()
     assert after
