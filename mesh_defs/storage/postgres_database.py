@@ -67,7 +67,7 @@ class Database:
         """
         load_extension(connection, "postgres")
         secret = f"mesh_{secrets.token_hex(8)}"
-        told = [f"{name} {literal(str(self._parts[key]))}" for key, name in _SECRET.items() if self._parts.get(key)]
+        told = [f"{name} {literal(str(self.parts[key]))}" for key, name in _SECRET.items() if self.parts.get(key)]
         connection.execute(f"CREATE TEMPORARY SECRET {secret} ({', '.join(['TYPE postgres', *told])})")
         try:
             seconds = min(seconds_max, STATEMENT_SECONDS_MAX) + _GRACE_SECONDS
@@ -82,13 +82,14 @@ class Database:
         """The URL's own parameters go before ours, but for the timeouts, which are ours."""
         timeouts = f"statement_timeout={statement_seconds * 1000:.0f}", f"lock_timeout={LOCK_SECONDS_MAX * 1000:.0f}"
         ours = (*timeouts, *_ALWAYS, *settings)
-        options = " ".join([str(self._parts.get("options", "")), *(f"-c {one}" for one in ours)])
+        options = " ".join([str(self.parts.get("options", "")), *(f"-c {one}" for one in ours)])
         defaults = {"connect_timeout": CONNECT_SECONDS_MAX, "application_name": "mesh", **_SILENCE}
-        given = {key: value for key, value in self._parts.items() if key not in (without or ())}
+        given = {key: value for key, value in self.parts.items() if key not in (without or ())}
         return make_conninfo(**{**defaults, **given, "options": options.strip()})
 
     @cached_property
-    def _parts(self) -> dict[str, Any]:
+    def parts(self) -> dict[str, Any]:
+        """What the URL says, by libpq's names, the password too."""
         try:
             return dict(conninfo_to_dict(self.url))
         except psycopg.ProgrammingError:

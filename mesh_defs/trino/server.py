@@ -69,7 +69,8 @@ def _program(
     if node == "coordinator":
         # On one machine no node is lost alone, and the first query would wait ten seconds more for the worker.
         told["failure-detector.enabled"] = "false"
-    options = [line for line in (folder / "etc" / "jvm.config").read_text(encoding="utf-8").splitlines() if line]
+    lines = (folder / "etc" / "jvm.config").read_text(encoding="utf-8").splitlines()
+    options = [line for line in lines if line and not line.startswith("#")]
     java = str(machine.java / "bin" / "java")
     libraries = ("-cp", f"{machine.server}/lib/*", "io.trino.server.TrinoServer")
     command = (java, *options, *(f"-D{name}={value}" for name, value in told.items()), *libraries)

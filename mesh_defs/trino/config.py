@@ -1,0 +1,173 @@
+"""The folder that a Trino is configured by, as text: its nodes, limits, catalogs, and who it asks what may be read.
+
+Everything comes from the contracts, the standards and where products are served from. Holds no secret: what is one is
+named as `${ENV:NAME}`, and `Config.secrets` says what the variable must be. Pure, but for reading where products are.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from mesh_defs.errors import StorageError
+from mesh_defs.model.mesh import DataProduct, Mesh
+from mesh_defs.query.mesh import served_from
+from mesh_defs.settings import Settings
+from mesh_defs.trino.reach import Catalog, Reached, reach
+
+HEADER = "# Written by `mesh trino config`: change contracts or mesh.yaml, and run it again."
+# Trino keeps 0.3 of the heap for what it does not account for; a query may have what is left, and a little for others.
+_QUERY_PART_OF_HEAP = 0.6
+# Past these, a query waits; past ten times as many, it is refused.
+_RUNNING_MAX, _RUNNING_OF_ONE_MAX = 20, 5
+_JVM = """
+-XX:+ExitOnOutOfMemoryError
+-XX:+ExplicitGCInvokesConcurrent
+-XX:-OmitStackTraceInFastThrow
+-XX:ReservedCodeCacheSize=256M
+-XX:+EnableDynamicAgentLoading
+-Djdk.attach.allowAttachSelf=true
+-Djdk.nio.maxCachedBufferSize=2000000
+-Dfile.encoding=UTF-8
+-Duser.timezone=UTC
+--enable-native-access=ALL-UNNAMED
+--sun-misc-unsafe-memory-access=allow
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """What the mesh does not know of the Trino: the coordinator's URL, the policy server's, the heap of a node."""
+
+    discovery_url: str = "http://127.0.0.1:8080"
+    policy_url: str = "http://127.0.0.1:8181"
+    heap_megabytes: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """`files` by path in the folder; each product is in `reached` or, with the reason, in `refused`."""
+
+    files: Mapping[str, str]
+    reached: tuple[Reached, ...]
+    refused: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+def config_of(mesh: Mesh, settings: Settings, sizing: Sizing) -> Config:
+    """Return the folder for all products that a Trino can reach, by the stores that readers are given."""
+    reached: list[Reached] = []
+    refused: dict[str, str] = {}
+    for product in mesh.products.values():
+        try:
+            reached.append(_reached(product, mesh, settings))
+        except StorageError as error:
+            refused[product.name] = f"{error.what} — {error.fix}"
+    catalogs = _catalogs(reached)
+    register = "".join(each.register for each in reached if each.register)
+    once = f"-- Run once, as who may: tables that Trino does not find by itself.\n{register}"
+    files = {
+        **_nodes(mesh, sizing),
+        **{f"etc/catalog/{each.name}.properties": _properties(each.properties) for each in catalogs},
+        **({"register.sql": once} if register else {}),
+    }
+    secrets = {name: value for each in catalogs for name, value in each.secrets.items()}
+    return Config(files=files, reached=tuple(reached), refused=refused, secrets=secrets)
+
+
+def _reached(product: DataProduct, mesh: Mesh, settings: Settings) -> Reached:
+    access = settings.access(product.contract.domain, product.storage, write=False)
+    server = served_from(product.contract, settings).server
+    return reach(product.contract, server, access, seconds_max=mesh.standards.query_seconds_max)
+
+
+def _catalogs(reached: Iterable[Reached]) -> tuple[Catalog, ...]:
+    found = {each.catalog.name: each.catalog for each in sorted(reached, key=lambda each: each.product)}
+    return tuple(found[name] for name in sorted(found))
+
+
+def _nodes(mesh: Mesh, sizing: Sizing) -> dict[str, str]:
+    memory, seconds = mesh.standards.query_memory_bytes_max, f"{mesh.standards.query_seconds_max:.0f}s"
+    on_a_node = min(memory, int(sizing.heap_megabytes * 2**20 * _QUERY_PART_OF_HEAP))
+    both = {
+        "http-server.http.port": str(_port(sizing.discovery_url)),
+        "discovery.uri": sizing.discovery_url,
+        "query.max-memory-per-node": f"{on_a_node}B",
+    }
+    coordinator = {
+        "coordinator": "true",
+        "node-scheduler.include-coordinator": "false",
+        **both,
+        "query.max-memory": f"{memory}B",
+        "query.max-execution-time": seconds,
+        "query.max-run-time": f"{2 * mesh.standards.query_seconds_max:.0f}s",
+        "sql.forced-session-time-zone": "UTC",
+    }
+    policy = {
+        "access-control.name": "opa",
+        "opa.policy.uri": f"{sizing.policy_url}/allow",
+        "opa.policy.batched-uri": f"{sizing.policy_url}/batch",
+        "opa.policy.row-filters-uri": f"{sizing.policy_url}/row-filters",
+        "opa.policy.batch-column-masking-uri": f"{sizing.policy_url}/column-masks",
+    }
+    return {
+        "etc/jvm.config": f"-Xmx{sizing.heap_megabytes}M{_JVM}",
+        "etc/config.properties": _properties(coordinator),
+        "etc/worker.properties": _properties({"coordinator": "false", **both}),
+        "etc/access-control.properties": _properties(policy),
+        "etc/resource-groups.properties": _properties(
+            {
+                "resource-groups.configuration-manager": "file",
+                "resource-groups.config-file": "etc/resource-groups.json",
+            }
+        ),
+        "etc/resource-groups.json": _json(_groups()),
+        "etc/session-property-config.properties": _properties(
+            {
+                "session-property-config.configuration-manager": "file",
+                "session-property-manager.config-file": "etc/session-property-config.json",
+            }
+        ),
+        "etc/session-property-config.json": _json(
+            [{"group": "mesh.*", "sessionProperties": {"query_max_execution_time": seconds}}]
+        ),
+    }
+
+
+def _groups() -> object:
+    one = {
+        "name": "${USER}",
+        "softMemoryLimit": "50%",
+        "hardConcurrencyLimit": _RUNNING_OF_ONE_MAX,
+        "maxQueued": 10 * _RUNNING_OF_ONE_MAX,
+    }
+    whole = {
+        "name": "mesh",
+        "softMemoryLimit": "80%",
+        "hardConcurrencyLimit": _RUNNING_MAX,
+        "maxQueued": 10 * _RUNNING_MAX,
+        "schedulingPolicy": "fair",
+        "subGroups": [one],
+    }
+    return {"rootGroups": [whole], "selectors": [{"group": "mesh.${USER}"}]}
+
+
+def _port(url: str) -> int:
+    told = urlsplit(url)
+    return told.port or (443 if told.scheme == "https" else 80)
+
+
+def _properties(told: Mapping[str, str]) -> str:
+    """Java's format, which knows no letters beyond Latin-1 and reads a backslash as an escape."""
+    lines = (f"{name}={_escaped(value)}" for name, value in told.items())
+    return "\n".join((HEADER, *lines)) + "\n"
+
+
+def _escaped(value: str) -> str:
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
+    return "".join(chr(code) if 32 <= code < 127 else f"\\u{code:04x}" for code in codes)
+
+
+def _json(body: object) -> str:
+    return json.dumps(body, indent=2) + "\n"
