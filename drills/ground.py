@@ -16,13 +16,14 @@ from moto.server import ThreadedMotoServer
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.model.place import S3Access
 from tests.servers import new_bucket
-from tests.storage.places import KINDS, Place, folder_place, postgres_place, s3_place
+from tests.storage.places import Place, folder_place, iceberg_place, postgres_place, s3_place
 from tests.storage.postgres_crashes import Server
 from tests.storage.s3_faults import Proxy, proxied
 
 _Made = TypeVar("_Made")
 
 __all__ = ["KINDS", "Ground", "Place", "StorageKind"]
+KINDS: tuple[StorageKind, ...] = ("parquet", "duckdb", "postgres", "s3", "iceberg")
 
 
 @dataclass
@@ -78,7 +79,8 @@ class Ground:
             return postgres_place(self.database())
         if kind == "s3":
             return s3_place(self.proxy.access, new_bucket(self.s3))
-        return folder_place(kind, self.folder(kind) / "impressions")
+        folder = self.folder(kind) / "impressions"
+        return iceberg_place(self.database(), folder) if kind == "iceberg" else folder_place(kind, folder)
 
     def sound(self, place: Place) -> Place:
         """The same place, past the proxy."""

@@ -28,6 +28,7 @@ SERVERS: dict[StorageKind, str] = {
     "duckdb": "{server: local, type: duckdb, database: PLACE, schema: main}",
     "postgres": "{server: local, type: postgres, schema: PLACE}",
     "s3": "{server: local, type: s3, location: 's3://BUCKET/PLACE', format: parquet}",
+    "iceberg": "{server: local, type: local, path: lake/PLACE, format: iceberg}",
 }
 MADE = """@data_product()
 def {name}(connection):

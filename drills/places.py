@@ -3,10 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+from random import Random
 
 import duckdb
 import psycopg
@@ -20,8 +22,16 @@ from drills.writer import publish, work_at
 from mesh_defs.errors import MeshError
 
 _DAYS = (-400, -30, -1, 1, 30, 400)
-# Where in its publication the holder stops; in Postgres, after it has taken the lock.
-_WRITES: dict[StorageKind, range] = {"parquet": range(5), "duckdb": range(5), "postgres": range(4, 11), "s3": range(5)}
+# Where in its publication the holder stops; in Postgres, and for a table in its catalog, after it has taken the lock.
+_WRITES: dict[StorageKind, range] = {
+    "parquet": range(5),
+    "duckdb": range(5),
+    "postgres": range(4, 11),
+    "s3": range(5),
+    "iceberg": range(6, 20),
+}
+# Their pointer flips in one transaction, so that nothing can tear it: one changed by hand is told, not guessed at.
+_TOLD = ("postgres", "iceberg")
 
 
 def drills() -> list[Drill]:
@@ -108,13 +118,16 @@ def _pointer(task: Task, *, kind: StorageKind) -> str:
     place, storages = task.ground.place(kind), task.ground
     damages = _RECORDS if kind == "postgres" else _DOCUMENTS
     write(place, 1)
-    # Postgres flips in one transaction, so that nothing can tear its pointer: one changed by hand is told, not guessed at.
-    with watching(place=place, may_fail=kind == "postgres") as seen:
+    with watching(place=place, may_fail=kind in _TOLD) as seen:
         for generation in range(2, 2 + task.rounds * len(damages)):
             write(place, generation)
             damage = damages[generation % len(damages)]
             if kind == "postgres":
                 _damage_rows(place, damage, generation)
+            elif kind == "iceberg":
+                with _damaged_file(place, task.chance, damage):
+                    _require_told(place)
+                require(generation_at(place) == generation, "the restored table is not read")
             else:
                 _damage_document(place, task.chance.randbytes(task.chance.randrange(1, 400)), damage)
                 require(generation_at(place) == generation, "the last good version is not read")
@@ -123,7 +136,7 @@ def _pointer(task: Task, *, kind: StorageKind) -> str:
     current = storages.sound(place).storage().current()
     require(current and current.recovered is None, "the clean retry did not mend the pointer")
     require_tidy(place)
-    unread = f", {seen.unanswered} clear errors" if kind == "postgres" else ""
+    unread = f", {seen.unanswered} clear errors" if kind in _TOLD else ""
     return f"{times(task.rounds * len(damages))}, {seen.reads} reads{unread}"
 
 
@@ -133,8 +146,7 @@ _RECORDS = ("UPDATE mesh_history SET record = '{}' WHERE sequence = %s", "DELETE
 
 def _damage_document(place: Place, noise: bytes, damage: str) -> None:
     """Break the pointer; a mended one is left by the next publication."""
-    whole = _read_pointer(place)
-    content = {"torn": whole[: len(whole) // 2], "empty": b"", "overwritten": noise, "lost": None}[damage]
+    content = _broken(_read_pointer(place), noise, damage)
     if place.server.kind == "s3":
         if content is None:
             place.objects.remove(["manifest.json"])
@@ -144,6 +156,37 @@ def _damage_document(place: Place, noise: bytes, damage: str) -> None:
         (place.folder / "manifest.json").unlink()
     else:
         (place.folder / "manifest.json").write_bytes(content)
+
+
+def _broken(whole: bytes, noise: bytes, damage: str) -> bytes | None:
+    return {"torn": whole[: len(whole) // 2], "empty": b"", "overwritten": noise, "lost": None}[damage]
+
+
+@contextmanager
+def _damaged_file(place: Place, chance: Random, damage: str) -> Iterator[None]:
+    """Break the record of the version that readers see, or the metadata that the catalog points to, and restore it."""
+    with psycopg.connect(place.access.postgres or "") as owner:
+        row = owner.execute("SELECT metadata_location FROM mesh_iceberg.iceberg_tables").fetchone()
+    metadata = Path(str(row[0] if row else "").removeprefix("file://"))
+    record = max((place.folder / "history").iterdir(), key=lambda path: path.name)
+    file = chance.choice([record, metadata])
+    whole = file.read_bytes()
+    broken = _broken(whole, chance.randbytes(chance.randrange(1, 400)), damage)
+    if broken is None:
+        file.unlink()
+    else:
+        file.write_bytes(broken)
+    yield
+    file.write_bytes(whole)
+
+
+def _require_told(place: Place) -> None:
+    try:
+        generation_at(place)
+    except MeshError as error:
+        require("restore" in str(error), f"the error does not say how to mend it: {error}")
+        return
+    raise LostError("a changed pointer is believed")
 
 
 def _read_pointer(place: Place) -> bytes:
@@ -162,11 +205,7 @@ def _damage_rows(place: Place, damage: str, generation: int) -> None:
         ).fetchall()
         owner.execute(damage, [sequence])
         owner.commit()
-        try:
-            generation_at(place)
-            raise LostError("a changed pointer is believed")
-        except MeshError as error:
-            require("restore" in str(error), f"the error does not say how to mend it: {error}")
+        _require_told(place)
         owner.execute("UPDATE mesh_history SET record = %s::json WHERE sequence = %s", [record, sequence])
         owner.execute("INSERT INTO mesh_pointer (sequence) VALUES (%s) ON CONFLICT DO NOTHING", [sequence])
     require(generation_at(place) == generation, "the restored pointer is not read")

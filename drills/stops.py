@@ -77,11 +77,12 @@ def stop_in_step(stop: Stop) -> None:
     if stop.point == "audit":
         _stop_in_audit(stop)
         return
+    from mesh_defs.storage.iceberg import IcebergStorage
     from mesh_defs.storage.local import LocalStorage
     from mesh_defs.storage.postgres import PostgresStorage
     from mesh_defs.storage.s3 import S3Storage
 
-    for storage in (LocalStorage, PostgresStorage, S3Storage):
+    for storage in (LocalStorage, PostgresStorage, S3Storage, IcebergStorage):
         storage.publish = _stopping_publish(storage.publish, stop)  # type: ignore[method-assign]
 
 

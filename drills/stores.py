@@ -17,16 +17,22 @@ from drills.places import generation_at, require_tidy, write
 from drills.watch import watching
 from drills.writer import publish, work_at
 from mesh_defs.errors import MeshError, StorageError
-from tests.storage.places import folder_place, postgres_place
+from tests.storage.places import folder_place, iceberg_place, postgres_place
 from tests.storage.postgres_crashes import Server
 from tests.storage.s3_faults import Asked, Fault
 
 # Random numbers do not compress: twice what the disk holds, and a Postgres needs room of its own.
 _BIG = "SELECT range AS person_id, 'north' AS region, 0 AS generation, random() AS a, random() AS b FROM range({rows})"
-_DISK_MEGABYTES: dict[StorageKind, int] = {"parquet": 4, "duckdb": 8, "postgres": 160, "s3": 4}
-_ROWS: dict[StorageKind, int] = {"parquet": 600_000, "duckdb": 1_200_000, "postgres": 3_000_000, "s3": 600_000}
+_DISK_MEGABYTES: dict[StorageKind, int] = {"parquet": 4, "duckdb": 8, "postgres": 160, "s3": 4, "iceberg": 4}
+_ROWS: dict[StorageKind, int] = {
+    "parquet": 600_000,
+    "duckdb": 1_200_000,
+    "postgres": 3_000_000,
+    "s3": 600_000,
+    "iceberg": 600_000,
+}
 # What one small publication takes, or a little more: so that it fails at any of its writes.
-_PAGES: dict[StorageKind, int] = {"parquet": 6, "duckdb": 200, "postgres": 80, "s3": 4}
+_PAGES: dict[StorageKind, int] = {"parquet": 6, "duckdb": 200, "postgres": 80, "s3": 4, "iceberg": 30}
 _S3: dict[str, tuple[str, tuple[Fault, ...], float]] = {
     "s3-503": ("S3 answering 503", ("busy",), 0.4),
     "s3-timeout": ("S3 timing out", ("slow",), 0.25),
@@ -127,6 +133,8 @@ def _place_on(disk: Path, kind: StorageKind, ground: Ground) -> Iterator[Place]:
         finally:
             server.stop()
             del _SERVERS[server.url]
+    elif kind == "iceberg":
+        yield iceberg_place(ground.database(), disk / "impressions")
     else:
         yield folder_place(kind, disk / "impressions")
 

@@ -63,7 +63,7 @@ def test_offers_at_least_twelve_products_in_four_domains_with_everything_told(de
 def test_classes_every_granularity_and_both_storages(demo: Settings) -> None:
     listed = product_rows(open_mesh(demo), demo)
     assert {row["granularity"] for row in listed} == {"event", "audience", "creative", "aggregate"}
-    assert {row["storage"] for row in listed} == {"parquet", "duckdb", "postgres", "delta"}
+    assert {row["storage"] for row in listed} == {"parquet", "duckdb", "postgres", "delta", "iceberg"}
     assert any(row["made_with"] == "sql" for row in listed)
 
 

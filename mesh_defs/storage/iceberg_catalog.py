@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from mesh_defs.errors import StorageError, StorageUnreachableError
 from mesh_defs.storage import postgres_failures
 from mesh_defs.storage.iceberg_files import Files
-from mesh_defs.storage.iceberg_io import TableIO
+from mesh_defs.storage.iceberg_io import TableIO, intact
 from mesh_defs.storage.iceberg_names import CATALOG, CATALOG_SCHEMA
 from mesh_defs.storage.postgres_database import Connection, Database
 
@@ -34,7 +34,7 @@ _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 class Catalog(SqlCatalog):
     """pyiceberg's catalog on a connection that is given, with files that are given."""
 
-    def __init__(self, connection: Connection, io: FileIO) -> None:
+    def __init__(self, connection: Connection, io: TableIO) -> None:
         # Not SqlCatalog's own: it would open a pool of its own and look for tables that a reader may not create.
         MetastoreCatalog.__init__(self, CATALOG)
         self.engine = _engine(connection)
@@ -46,7 +46,8 @@ class Catalog(SqlCatalog):
 
     def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> Table:
         location = str(orm_table.metadata_location)
-        metadata = FromInputFile.table_metadata(self._io.new_input(location))
+        with intact(location, self._io.files.where):
+            metadata = FromInputFile.table_metadata(self._io.new_input(location))
         return Table((orm_table.table_namespace, orm_table.table_name), metadata, location, self._io, self)
 
 

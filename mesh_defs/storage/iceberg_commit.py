@@ -22,13 +22,13 @@ from pyiceberg.manifest import (
 )
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 from pyiceberg.schema import Schema
-from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.update import AddSchemaUpdate, SetCurrentSchemaUpdate, TableUpdate
 from pyiceberg.typedef import Record as PartitionRecord
 from pyiceberg.types import DateType, TimestampType, TimestamptzType
 
 from mesh_defs.errors import StorageError
 from mesh_defs.storage.iceberg_catalog import Found
+from mesh_defs.storage.iceberg_io import intact
 
 if TYPE_CHECKING:
     from pyiceberg.table import Transaction
@@ -150,17 +150,16 @@ def _begun(found: Found, columns: Schema, identifier: tuple[str, str], location:
     return created
 
 
-def live_files(snapshot: Snapshot, io: FileIO) -> list[DataFile]:
-    """Return the files of a snapshot."""
-    manifests = [each for each in snapshot.manifests(io) if each.content == ManifestContent.DATA]
-    return [entry.data_file for each in manifests for entry in each.fetch_manifest_entry(io)]
-
-
 def _dropped(found: Found, kept: frozenset[str]) -> list[DataFile]:
+    """Return the files of what readers see that the new version does not name."""
     snapshot = found.table.metadata.current_snapshot() if found.table else None
     if found.table is None or snapshot is None:
         return []
-    return [each for each in live_files(snapshot, found.table.io) if each.file_path not in kept]
+    io = found.table.io
+    with intact(snapshot.manifest_list, found.table.metadata.location):
+        manifests = [each for each in snapshot.manifests(io) if each.content == ManifestContent.DATA]
+        live = [entry.data_file for each in manifests for entry in each.fetch_manifest_entry(io)]
+    return [each for each in live if each.file_path not in kept]
 
 
 def _evolve(transaction: "Transaction", columns: Schema, *, whole: bool) -> None:

@@ -1,11 +1,26 @@
 """How pyiceberg reads and writes a table's small files: through the place's own `Files`, durable and told as they are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
+from pyiceberg.exceptions import ValidationError
 from pyiceberg.io import FileIO, InputFile, OutputFile
 
 from mesh_defs.errors import StorageError
 from mesh_defs.storage.iceberg_files import Files
+
+_RESTORE = "restore it from a backup, or give the product another place and re-materialize it"
+
+
+@contextmanager
+def intact(name: str, where: str) -> Iterator[None]:
+    """Turn what pyiceberg raises over a damaged file into a StorageError that says which."""
+    try:
+        yield
+    except (ValidationError, ValueError, TypeError, LookupError, EOFError, AttributeError) as error:
+        told = f"{name.rpartition('/')[2]} is damaged ({type(error).__name__})"
+        raise StorageError(told, where=where, fix=_RESTORE) from None
 
 
 class TableIO(FileIO):
@@ -58,8 +73,7 @@ class _Input(InputFile):
     def _content(self) -> bytes:
         content = self._files.read(self._name)
         if content is None:
-            fix = "restore it from a backup, or give the product another place and re-materialize it"
-            raise StorageError(f"{self._name} is missing", where=self._files.where, fix=fix)
+            raise StorageError(f"{self._name} is missing", where=self._files.where, fix=_RESTORE)
         return content
 
 

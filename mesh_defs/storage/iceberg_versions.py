@@ -16,6 +16,7 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.model.version import Version
 from mesh_defs.storage.iceberg_files import Files
+from mesh_defs.storage.iceberg_io import intact
 from mesh_defs.storage.iceberg_names import FORMAT, FORMAT_PROPERTY, VERSION_PROPERTY
 from mesh_defs.storage.manifest import Record, decode
 from mesh_defs.storage.parallel import in_parallel
@@ -113,7 +114,8 @@ def sequence(snapshot: Snapshot) -> int:
 
 def _require_whole(versions: Versions, snapshot: Snapshot, version: Version) -> None:
     """What another program wrote would have no version's name; this is against one that rewrites a snapshot of ours."""
-    manifests = snapshot.manifests(versions.table.io)
+    with intact(snapshot.manifest_list, versions.files.where):
+        manifests = snapshot.manifests(versions.table.io)
     data = [each for each in manifests if each.content == ManifestContent.DATA]
     files = sum((each.added_files_count or 0) + (each.existing_files_count or 0) for each in data)
     rows = sum((each.added_rows_count or 0) + (each.existing_rows_count or 0) for each in data)

@@ -34,13 +34,17 @@ def test_a_product_goes_from_storage_to_storage_with_its_history(
     people = rows(settings, ROWS)
     assert len(before) == 2
 
-    stops = {
-        "postgres": "{server: local, environment: local, type: postgres, schema: persons}",
-        "s3": f"{{server: local, environment: local, type: s3, location: 's3://{bucket}/persons', format: parquet}}",
-        "parquet": SERVERS["parquet"].format(name="persons_lake"),
-        "duckdb": SERVERS["duckdb"].format(name="persons_again"),
-    }
-    for kind, stop in stops.items():
+    local, s3 = "{server: local, environment: local, type: ", f"type: s3, location: 's3://{bucket}/"
+    stops = (
+        ("iceberg", f"{local}local, path: lake/persons, format: iceberg}}"),
+        ("postgres", f"{local}postgres, schema: persons}}"),
+        ("iceberg", f"{local}local, path: lake/persons_too, format: iceberg}}"),
+        ("s3", f"{{server: local, environment: local, {s3}persons', format: parquet}}"),
+        ("parquet", SERVERS["parquet"].format(name="persons_lake")),
+        ("iceberg", f"{{server: local, environment: local, {s3}lake/persons', format: iceberg}}"),
+        ("duckdb", SERVERS["duckdb"].format(name="persons_again")),
+    )
+    for kind, stop in stops:
         file.write_text(whole.replace(server, stop))
         product = open_mesh(settings).products["people.persons"]
         with duckdb.connect() as connection:
