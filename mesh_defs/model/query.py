@@ -25,6 +25,16 @@ class GovernedSQL:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrinoTable:
+    """A table by which a Trino reads one pin, or a part of it. `snapshot`: of an Iceberg table, the one that is pinned."""
+
+    catalog: str
+    schema: str
+    name: str
+    snapshot: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryRequest:
     """One SELECT, asked by a named principal for a purpose. `parameters` fill `$name` placeholders.
 
