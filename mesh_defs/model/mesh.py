@@ -108,6 +108,7 @@ class Standards:
     row_rules: tuple[StandardRule, ...] = ()
     identifiers: Mapping[str, str] = field(default_factory=dict)
     governance: tuple[GovernanceRule, ...] = ()
+    query_trino_above_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ class Pin:
 
     `scan` is the SELECT that reads an external product, once its locations are attached; None for products of the mesh.
     `tokens`: column -> the further column that holds its joinable tokens, which no contract and no reader sees.
+    `snapshot`: the number of the Iceberg snapshot that it is.
     """
 
     product: str
@@ -111,6 +112,7 @@ class Pin:
     data_version: str = ""
     recovered: str | None = None
     scan: str | None = None
+    snapshot: int | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
 
     @property
