@@ -39,10 +39,12 @@ def described(columns: Sequence[tuple[str, str]]) -> Told:
 
 
 def explained(pins: Mapping[str, Pin], decision: Decision, plan: QueryPlan) -> Told:
-    """The engine, then one row per product and thing that the door does with it. Tells the asker's own view, but no place and
+    """One row per product and thing that the door does with it, then the engine. Tells the asker's own view, but no place and
     no rule's text."""
-    lines = [(name, kind, text) for name, pin in pins.items() for kind, text in _lines(pin, decision.views[name])]
-    named = zip(*[("", "engine", f"{plan.engine}: {plan.because}"), *lines], strict=True)
+    lines: list[tuple[str | None, str, str]] = [
+        (name, kind, text) for name, pin in pins.items() for kind, text in _lines(pin, decision.views[name])
+    ]
+    named = zip(*lines, (None, "engine", f"{plan.engine}: {plan.because}"), strict=True)
     return Told(pa.table(dict(zip(("product", "step", "detail"), map(list, named), strict=True))))
 
 
