@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 
 from mesh_defs.engine.told import cancelled, late
-from mesh_defs.engine.trino_told import StartingError, failure, lost, unreachable
+from mesh_defs.engine.trino_told import SilentError, StartingError, failure, lost, unreachable
 from mesh_defs.errors import UnreachableError
 from mesh_defs.model.place import TrinoAccess
 
@@ -103,7 +103,7 @@ class Statement:
                     self._page = self._connection.process(self._connection.get(self._next))
                 with self._lock:
                     self._next = self._page.next_uri
-        except UnreachableError:
+        except SilentError:
             raise cancelled() if self._cancelled else lost() from None
         finally:
             self.close()

@@ -42,6 +42,10 @@ _NAMED = {name: told for told, names in _FAILURES.items() for name in names.spli
 _STORAGES = ("ICEBERG_", "HIVE_", "JDBC_", "PARQUET_", "DELTA_LAKE_", "FILESYSTEM_", "GENERIC_EXTERNAL")
 
 
+class SilentError(UnreachableError):
+    """The coordinator does not answer, or not as a Trino does."""
+
+
 class StartingError(UnreachableError):
     """The coordinator has just started; it takes queries in some seconds."""
 
@@ -63,10 +67,10 @@ def lost() -> UnreachableError:
     return UnreachableError("the Trino ended, or could not be reached, before its answer", fix=_LOST[1])
 
 
-def unreachable(status: int | None = None) -> UnreachableError:
+def unreachable(status: int | None = None) -> SilentError:
     """The coordinator does not answer, or not as a Trino does. Its address stays out of it."""
     if status in (401, 403):
-        return UnreachableError("the Trino does not know the door", fix="see MESH_TRINO_USER and MESH_TRINO_PASSWORD")
+        return SilentError("the Trino does not know the door", fix="see MESH_TRINO_USER and MESH_TRINO_PASSWORD")
     told = f" (HTTP {status})" if status else ""
     fix = "see that MESH_TRINO_URL leads to a coordinator that runs, or ask with --engine duckdb"
-    return UnreachableError(f"the Trino does not answer{told}", fix=fix)
+    return SilentError(f"the Trino does not answer{told}", fix=fix)

@@ -19,7 +19,8 @@ from tests.trino_server import Trino
 # Values at the edges of each type, rows that a rule hides, and texts that are no numbers on hidden rows alone.
 PEOPLE = """
 SELECT * FROM (VALUES
-    (1, 'EU', '10', 'Grüße 🎈', 1.5::DOUBLE, 0.10::DECIMAL(12,2), DATE '2020-02-29', TIMESTAMP '1969-12-31 23:59:59.999999', TRUE),
+    (1, 'EU', '10', 'Grüße 🎈', 1.5::DOUBLE, 0.10::DECIMAL(12,2), DATE '2020-02-29',
+        TIMESTAMP '1969-12-31 23:59:59.999999', TRUE),
     (2, 'EU', '-7', '', 'nan'::DOUBLE, -7.25, DATE '1999-12-31', TIMESTAMP '2000-01-01 00:00:00', FALSE),
     (3, 'US', 'a secret', 'straße', '-0.0'::DOUBLE, 0, DATE '0001-01-01', TIMESTAMP '2038-01-19 03:14:07', NULL),
     (4, 'eu', 'another', '  Ab ß İ ', 0.0, 99999999.99, DATE '9999-12-31', NULL, TRUE),

@@ -54,13 +54,20 @@ class Expressions:
             raise refused(node, f"{value.type} is no condition", "compare it with something")
         return value.tree
 
-    def ordered(self, node: exp.Expr, tree: exp.Expr) -> exp.Ordered:
-        """Return one item of ORDER BY over what it orders by, NULLs where DuckDB has them."""
-        return exp.Ordered(this=tree, desc=bool(node.args.get("desc")), nulls_first=bool(node.args.get("nulls_first")))
+    def ordered(self, node: exp.Expr, value: Value) -> list[exp.Ordered]:
+        """Return one item of ORDER BY over what it orders by, NULLs where DuckDB has them.
+
+        Two of a DOUBLE with NULLS FIRST, which would take NaN, the greatest of all, to the front with them.
+        """
+        first, nulls_first = list[exp.Ordered](), bool(node.args.get("nulls_first"))
+        if nulls_first and value.type in _FLOATS:
+            known = exp.Is(this=value.tree.copy(), expression=exp.Not(this=exp.Null()))
+            first, nulls_first = [exp.Ordered(this=exp.Paren(this=known), nulls_first=False)], False
+        return [*first, exp.Ordered(this=value.tree, desc=bool(node.args.get("desc")), nulls_first=nulls_first)]
 
     def order(self, order: exp.Expr, scope: Scope) -> exp.Order:
         """Return ORDER BY within a window."""
-        items = [self.ordered(each, self.value(each.this, scope).tree) for each in order.expressions]
+        items = [item for each in order.expressions for item in self.ordered(each, self.value(each.this, scope))]
         return exp.Order(expressions=items)
 
     def _paren(self, node: exp.Expr, scope: Scope) -> Value:
@@ -261,6 +268,8 @@ class Expressions:
             if any(isinstance(each, exp.Distinct) for each in function.expressions):
                 raise refused(function, "DISTINCT does not go with OVER")
             return self._aggregate(function, scope, over)
+        if parts["spec"] is not None and function.name not in folds.FRAMED:
+            raise refused(function, f"{function.name} takes no frame", "leave ROWS … out")
         found = folds.window(function.name, [self.value(each, scope) for each in function.expressions], function)
         return Value(tree=over(found.tree), type=found.type)
 

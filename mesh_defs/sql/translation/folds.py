@@ -17,6 +17,8 @@ _TRINO = {
     "rank_dense": "dense_rank",
 }
 _ORDERED = ("whole", "decimal", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN", "DOUBLE")
+# Window functions that a frame means something to.
+FRAMED = frozenset({"first_value", "last_value", "nth_value"})
 _RANKS = {
     "row_number": "BIGINT",
     "rank": "BIGINT",
@@ -96,9 +98,12 @@ def _extreme(name: str, value: Value, node: exp.Expr, made: _Made) -> Value:
 
 
 def _truth(name: str, value: Value, node: exp.Expr, made: _Made) -> Value:
+    """count_if is NULL where no condition is known."""
     if value.type != "BOOLEAN":
         raise refused(node, f"{name} takes a condition, not {value.type}")
-    return Value(tree=made(name, value.tree), type="BIGINT" if name == "count_if" else "BOOLEAN")
+    if name == "count_if":
+        return _sum("sum", cast(value, "INTEGER"), node, made)
+    return Value(tree=made(name, value.tree), type="BOOLEAN")
 
 
 def _spread(name: str, value: Value, node: exp.Expr, made: _Made) -> Value:

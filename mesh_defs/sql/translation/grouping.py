@@ -9,7 +9,8 @@ from mesh_defs.sql.aggregates import is_aggregate
 from mesh_defs.sql.references import folded
 from mesh_defs.sql.translation.expressions import Expressions
 from mesh_defs.sql.translation.scope import Output, Scope
-from mesh_defs.sql.translation.values import Value, refused, whole
+from mesh_defs.sql.translation.tables import quoted
+from mesh_defs.sql.translation.values import Value, refused
 
 
 def grouped(
@@ -32,16 +33,16 @@ def ordered(order: exp.Expr, outputs: Sequence[Output], scope: Scope | None, exp
     for item in order.expressions:
         by = item.this
         if isinstance(by, exp.Var):
-            items += [expressions.ordered(item, whole(number + 1)) for number in range(len(outputs))]
+            items += [each for output in outputs for each in expressions.ordered(item, _column(output, by))]
             continue
         number = _number(by, outputs)
         if number is None and scope is None:
             raise refused(by, "a set operation is ordered by its columns' names or numbers")
         if number is None:
             assert scope is not None
-            items.append(expressions.ordered(item, _expression(by, scope, expressions)))
+            items += expressions.ordered(item, _expression(by, scope, expressions))
         else:
-            items.append(expressions.ordered(item, whole(number)))
+            items += expressions.ordered(item, _column(outputs[number - 1], by))
     return exp.Order(expressions=items)
 
 
@@ -53,6 +54,13 @@ def limits(node: exp.Expr, tree: exp.Query) -> None:
             if not isinstance(number, exp.Literal) or not number.name.isdigit() or len(number.name) > 18:
                 raise refused(node, f"{key.upper()} takes a literal number")
             tree.set(key, type(found)(expression=number.copy()))
+
+
+def _column(output: Output, node: exp.Expr) -> Value:
+    """A column of the answer, by its name there."""
+    if output.column is None:
+        raise refused(node, f"a column of type {output.type} is not read")
+    return Value(tree=exp.column(quoted(output.column)), type=output.type)
 
 
 def _key(node: exp.Expr, shown: Sequence[tuple[Any, Value, Any]], scope: Scope, expressions: Expressions) -> exp.Expr:
@@ -79,12 +87,12 @@ def _number(by: exp.Expr, outputs: Sequence[Output]) -> int | None:
     return found[0] if found else None
 
 
-def _expression(by: exp.Expr, scope: Scope, expressions: Expressions) -> exp.Expr:
+def _expression(by: exp.Expr, scope: Scope, expressions: Expressions) -> Value:
     for column in by.find_all(exp.Column):
         name = folded(column.name)
         if len(column.parts) == 1 and name in scope.aliases and any(each.find(name) for each in scope.relations):
             raise refused(by, f"'{column.name}' is a column and an alias", "give the alias another name")
-    tree = expressions.value(by, scope).tree
-    if isinstance(tree.unnest(), exp.Literal):
+    value = expressions.value(by, scope)
+    if isinstance(value.tree.unnest(), exp.Literal):
         raise refused(by, "ORDER BY a literal was not tried", "leave it out")
-    return tree
+    return value
