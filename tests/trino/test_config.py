@@ -64,7 +64,7 @@ def test_a_product_in_postgres_is_reached_by_its_domains_catalog(root: Path) -> 
     }
     assert config.secrets == {"MESH_TRINO_AUDIENCES_POSTGRES_PASSWORD": "open sesame"}
     (reached,) = config.reached
-    assert (reached.schema, reached.table) == ("persons", None)
+    assert (reached.schema, reached.table) == ("persons", "v1")
 
 
 def test_what_readers_are_given_goes_before_what_writers_have(root: Path) -> None:

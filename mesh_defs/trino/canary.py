@@ -1,0 +1,43 @@
+"""Shows that Trino applies what it is told: it fails open when the URI of row filters or of column masks is not set.
+
+As a user whose name nobody knows, the canary reads a table of Trino's own, of which the policy server hides all rows but
+one, and masks that. Until exactly this one masked row has come back, the policy server denies everything else.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+
+from mesh_defs.trino.asked import Asked
+
+TABLE = ("system", "jdbc", "types")
+SELECT = "SELECT type_name FROM system.jdbc.types"
+_FILTER, _MASK = "type_name = 'bigint'", "'canary'"
+SEEN = [["canary"]]
+_MAY = ("ExecuteQuery", "AccessCatalog", "SelectFromColumns")
+
+
+@dataclass
+class Canary:
+    """`trusted` once it came back: from then on the policy server answers."""
+
+    user: str = field(default_factory=lambda: f"mesh-canary-{secrets.token_hex(16)}", repr=False)
+    trusted: bool = False
+
+    def concerns(self, asked: Asked) -> bool:
+        """Whether this is the canary's own reading."""
+        if asked.user != self.user:
+            return False
+        return asked.catalog in ("", TABLE[0]) and (asked.place == TABLE or asked.operation in _MAY[:2])
+
+    def row_filters(self) -> list[dict[str, str]]:
+        """All rows but one are hidden."""
+        return [{"expression": _FILTER}]
+
+    def mask(self, asked: Asked) -> str | None:
+        """What stands in the one row, in the column that it reads."""
+        return _MASK if asked.columns == ("type_name",) else None
+
+    def returned(self, rows: list[list[object]]) -> bool:
+        """Judge what came back; False, and trust no more, when Trino did not apply filter or mask."""
+        self.trusted = rows == SEEN
+        return self.trusted

@@ -1,0 +1,150 @@
+"""The policy server that a Trino asks: an ASGI app that speaks its OPA plugin's protocol. It answers, and holds nothing.
+
+    POST /allow          {"result": true}              may this be done?
+    POST /batch          {"result": [0, 2]}            which of these may be listed?
+    POST /row-filters    {"result": [{"expression": …}]}
+    POST /column-masks   {"result": [{"index": 0, "viewExpression": {…}}]}
+
+Default deny: what fails while deciding is denied, or, of filters and masks, answered with an error, for which Trino fails
+the query. Each reading of a product is on record before it is allowed.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from mesh_defs.errors import MeshError
+from mesh_defs.query.platform import Platform
+from mesh_defs.trino.asked import Asked, asked, each_asked
+from mesh_defs.trino.canary import Canary
+from mesh_defs.trino.rights import Place, Rights
+
+_LOG = logging.getLogger(__name__)
+_NOTHING = "FALSE"
+_LISTS = "information_schema"
+# Read as one text, in memory.
+BODY_BYTES_MAX = 4_000_000
+
+Sight = Callable[[], tuple[Platform, Mapping[Place, str]]]
+
+
+@dataclass(frozen=True)
+class PolicyServer:
+    """Answers by what `sight` gives at each question: the mesh as it is declared now, and where its products are."""
+
+    sight: Sight
+    canary: Canary
+    filters: str = field(default_factory=lambda: f"mesh-filters-{secrets.token_hex(16)}", repr=False)
+
+    def app(self) -> Starlette:
+        """The ASGI app."""
+        answers = {
+            "/allow": self.allow,
+            "/batch": self.batch,
+            "/row-filters": self.row_filters,
+            "/column-masks": self.column_masks,
+        }
+        return Starlette(routes=[Route(path, _endpoint(answer), methods=["POST"]) for path, answer in answers.items()])
+
+    def allow(self, body: Mapping[str, Any]) -> object:
+        """One thing: allowed or not. Reading a product is recorded, and refused when that cannot be."""
+        return self._allows(asked(body))
+
+    def batch(self, body: Mapping[str, Any]) -> object:
+        """Many things: the places, in the question, of those that are allowed."""
+        rights = self._rights()
+        return [index for index, each in enumerate(each_asked(body)) if self.canary.trusted and rights.allows(each)]
+
+    def row_filters(self, body: Mapping[str, Any]) -> object:
+        """The conditions that a row must fulfil; for a table that is no product's, or is not shown, no row does."""
+        question = asked(body)
+        if self.canary.concerns(question):
+            return self.canary.row_filters()
+        if question.schema == _LISTS:
+            return []
+        rights = self._rights()
+        if question.user == self.filters:
+            return []
+        shown = rights.shown(question)
+        if shown is None:
+            # Trino asks for filters first: whoever is denied the whole catalog would not be on record otherwise.
+            self._record(question, rights, allowed=False)
+            return [{"expression": _NOTHING}]
+        return [{"expression": rule, "identity": self.filters} for rule in shown.rules]
+
+    def column_masks(self, body: Mapping[str, Any]) -> object:
+        """What stands in columns, by their places in the question; those without a mask are left out."""
+        rights = self._rights()
+        masks = ((index, self._mask(each, rights)) for index, each in enumerate(each_asked(body)))
+        return [
+            {"index": index, "viewExpression": {"expression": mask, "identity": self.filters}}
+            for index, mask in masks
+            if mask is not None
+        ]
+
+    def _mask(self, question: Asked, rights: Rights) -> str | None:
+        if self.canary.concerns(question):
+            return self.canary.mask(question)
+        if question.schema == _LISTS or question.user == self.filters:
+            return None
+        shown = rights.shown(question)
+        (column,) = question.columns
+        return shown.columns.get(column, "NULL") if shown else "NULL"
+
+    def _allows(self, question: Asked) -> bool:
+        if self.canary.concerns(question):
+            return True
+        if not self.canary.trusted:
+            return False
+        rights = self._rights()
+        allowed = rights.allows(question)
+        if question.operation == "SelectFromColumns" and question.user != self.filters:
+            self._record(question, rights, allowed=allowed)
+        return allowed
+
+    def _record(self, question: Asked, rights: Rights, *, allowed: bool) -> None:
+        product = rights.places.get(question.place)
+        if product is None:
+            return
+        decision, platform = rights.decided(question, product), rights.platform
+        principal, _, purpose = question.user.rpartition("+")
+        body = {
+            "principal": principal,
+            "purpose": purpose,
+            "products": [product],
+            "columns": sorted(question.columns),
+            "grants": decision.grants if decision is not None else {},
+            "reasons": list(decision.reasons) if decision is not None else [],
+            "generation": platform.mesh.snapshot.generation,
+            "revision": platform.revision(),
+            "trino_query": question.query,
+        }
+        platform.ledger.append("allowed" if allowed else "denied", body, at=platform.clock())
+
+    def _rights(self) -> Rights:
+        platform, places = self.sight()
+        return Rights(platform, platform.policy(), places, self.filters)
+
+
+def _endpoint(answer: Callable[[Mapping[str, Any]], object]) -> Callable[[Request], Any]:
+    async def respond(request: Request) -> JSONResponse:
+        if int(request.headers.get("content-length", "0")) > BODY_BYTES_MAX:
+            return JSONResponse({"error": "too long"}, status_code=413)
+        body = await request.json()
+        try:
+            return JSONResponse({"result": await run_in_threadpool(answer, body)})
+        except Exception as error:  # noqa: BLE001  a surface: Trino denies, or fails the query, on any error
+            _LOG.error(
+                "a question of Trino failed: %s", error if isinstance(error, MeshError) else type(error).__name__
+            )
+            return JSONResponse({"error": "this could not be decided"}, status_code=500)
+
+    return respond

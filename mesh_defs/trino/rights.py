@@ -1,0 +1,132 @@
+"""What one principal may do on a Trino: the door's own decision, said of Trino's catalogs, schemas, tables and columns.
+
+Whatever is not named here is denied: every write, every procedure, a connector's own SQL (`query`), other people's queries,
+service principals (pipelines do not come this way). A person's purpose is part of the name that Trino has authenticated
+(`ada+measurement`): a client could put anything into a tag of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mesh_defs.errors import MeshError
+from mesh_defs.model.access import AccessRequest, Decision, Principal, View
+from mesh_defs.model.contract import Contract
+from mesh_defs.policy.authorize import Policy, authorize
+from mesh_defs.query.bind import require_fresh_rules
+from mesh_defs.query.platform import Platform
+from mesh_defs.sql.trino import trino_mask, trino_rule
+from mesh_defs.trino.asked import Asked
+
+Place = tuple[str, str, str]
+# In each catalog; what it lists, Trino asks about thing by thing.
+_LISTS = "information_schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One product by one decision, in Trino's SQL. `columns`: name -> mask, None for one that is shown as it is."""
+
+    rules: tuple[str, ...]
+    columns: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Decides for one moment: `platform` and `policy` as they are now, `places` where its products are. `filters` is the
+    name, known to nobody, as whom Trino evaluates rules and masks, over columns that the asker may not see."""
+
+    platform: Platform
+    policy: Policy
+    places: Mapping[Place, str]
+    filters: str
+
+    def allows(self, asked: Asked) -> bool:
+        """Whether this may be done, or be listed."""
+        if asked.user == self.filters:
+            return asked.operation in ("SelectFromColumns", "AccessCatalog") and self._knows(asked)
+        if self._who(asked) is None:
+            return False
+        answer = _OPERATIONS.get(asked.operation)
+        return answer is not None and answer(self, asked)
+
+    def shown(self, asked: Asked) -> Shown | None:
+        """What is shown of the product at a table; None when nothing is, or the rules cannot be said to Trino."""
+        product = self.places.get(asked.place)
+        if product is None:
+            return None
+        decision = self.decided(asked, product)
+        view = decision.views.get(product) if decision is not None else None
+        try:
+            require_fresh_rules(product, self.platform)
+            return shown(self.platform.mesh.products[product].contract, view) if view else None
+        except MeshError:
+            return None
+
+    def decided(self, asked: Asked, product: str) -> Decision | None:
+        """The door's decision on one product; None for a name that is nobody's."""
+        who = self._who(asked)
+        if who is None:
+            return None
+        principal, purpose = who
+        request = AccessRequest(principal=principal, purpose=purpose, products=(product,), now=self.platform.clock())
+        return authorize(request, self.policy)
+
+    def _who(self, asked: Asked) -> tuple[Principal, str] | None:
+        name, _, purpose = asked.user.rpartition("+")
+        principal = self.platform.mesh.principal(name)
+        known = principal is not None and principal.domain is None and purpose in self.platform.mesh.standards.purposes
+        return (principal, purpose) if principal and known else None
+
+    def _knows(self, asked: Asked) -> bool:
+        return any(
+            place[: 3 if asked.table else 1] == (asked.place if asked.table else (asked.catalog,))
+            for place in self.places
+        )
+
+    def _sees_below(self, asked: Asked) -> bool:
+        """Something is shown to them in this catalog, or this schema of it."""
+        if asked.schema == _LISTS:
+            asked = Asked(user=asked.user, query=asked.query, operation=asked.operation, catalog=asked.catalog)
+        wanted = (asked.catalog, asked.schema) if asked.schema else (asked.catalog,)
+        return any(
+            place[: len(wanted)] == wanted and self.shown(_at(asked, place)) is not None for place in self.places
+        )
+
+    def _sees(self, asked: Asked) -> bool:
+        if asked.schema == _LISTS:
+            return self._sees_below(asked)
+        shown = self.shown(asked)
+        return shown is not None and set(asked.columns) <= shown.columns.keys()
+
+    def _owns(self, asked: Asked) -> bool:
+        return asked.owner == asked.user
+
+
+_OPERATIONS: Mapping[str, Callable[[Rights, Asked], bool]] = {
+    "ExecuteQuery": lambda rights, asked: True,
+    **dict.fromkeys(("ViewQueryOwnedBy", "FilterViewQueryOwnedBy", "KillQueryOwnedBy"), Rights._owns),
+    **dict.fromkeys(
+        ("AccessCatalog", "FilterCatalogs", "ShowSchemas", "FilterSchemas", "ShowTables"), Rights._sees_below
+    ),
+    **dict.fromkeys(("FilterTables", "ShowColumns", "FilterColumns", "SelectFromColumns"), Rights._sees),
+}
+
+
+def shown(contract: Contract, view: View) -> Shown:
+    """Say a view in Trino's SQL. AccessDeniedError when it would not mean the same there."""
+    masks = {
+        column.name: trino_mask(view.masks[column.name], column) if column.name in view.masks else None
+        for column in contract.columns
+    }
+    denied = {name for name, mask in view.masks.items() if mask.kind == "deny"}
+    return Shown(
+        rules=tuple(trino_rule(rule.bound, contract.columns) for rule in view.rules),
+        columns={name.lower(): mask for name, mask in masks.items() if name not in denied},
+    )
+
+
+def _at(asked: Asked, place: Place) -> Asked:
+    catalog, schema, table = place
+    return Asked(
+        user=asked.user, query=asked.query, operation=asked.operation, catalog=catalog, schema=schema, table=table
+    )

@@ -1,0 +1,89 @@
+"""Runs the policy server: sees the mesh as it is declared now, and sends the canary until it comes back, and then on."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import uvicorn
+from trino.dbapi import connect
+from trino.exceptions import Error as TrinoError
+from trino.exceptions import TrinoConnectionError
+
+from mesh_defs.query.platform import Platform, open_platform
+from mesh_defs.settings import Settings
+from mesh_defs.trino.canary import SELECT, Canary
+from mesh_defs.trino.config import Sizing, config_of
+from mesh_defs.trino.policy_server import PolicyServer, Sight
+from mesh_defs.trino.rights import Place
+
+_LOG = logging.getLogger(__name__)
+# A restart takes longer.
+_TRIES_SECONDS, _CHECKS_SECONDS, _ANSWER_SECONDS_MAX = 1.0, 5.0, 30.0
+
+
+def serve(settings: Settings, *, host: str, port: int, trino_url: str) -> None:
+    """Answer until the process is told to end."""
+    canary = Canary()
+    server = PolicyServer(sight_of(settings), canary)
+    stop = threading.Event()
+    threading.Thread(target=watch, args=(canary, trino_url, stop), daemon=True).start()
+    try:
+        uvicorn.run(server.app(), host=host, port=port, log_level="warning")
+    finally:
+        stop.set()
+
+
+def sight_of(settings: Settings) -> Sight:
+    """Return what gives the mesh and its places in Trino, read again whenever its snapshot or a place has changed."""
+    lock = threading.Lock()
+    seen: tuple[object, tuple[Platform, Mapping[Place, str]]] | None = None
+
+    def sight() -> tuple[Platform, Mapping[Place, str]]:
+        nonlocal seen
+        with lock:
+            now = _state(settings)
+            if seen is None or seen[0] != now:
+                platform = open_platform(settings, build=False)
+                reached = config_of(platform.mesh, settings, Sizing()).reached
+                places = {
+                    (each.catalog.name, each.schema.lower(), each.table.lower()): each.product for each in reached
+                }
+                seen = now, (platform, places)
+            return seen[1]
+
+    return sight
+
+
+def watch(canary: Canary, trino_url: str, stop: threading.Event) -> None:
+    """Send the canary every second until Trino proved to apply filters and masks, then often enough to notice a restart.
+
+    A Trino that is gone is not trusted any more: it may come back set up otherwise.
+    """
+    while True:
+        try:
+            canary.returned(_rows(trino_url, canary.user))
+        except (OSError, TrinoConnectionError):
+            canary.trusted = False
+        except TrinoError as error:  # too busy, say: whatever it was before
+            _LOG.warning("the canary did not come back: %s", type(error).__name__)
+        if stop.wait(_CHECKS_SECONDS if canary.trusted else _TRIES_SECONDS):
+            return
+
+
+def _rows(trino_url: str, user: str) -> list[list[object]]:
+    told = urlsplit(trino_url)
+    scheme = told.scheme or "http"
+    with closing(
+        connect(
+            host=told.hostname or "", port=told.port, http_scheme=scheme, user=user, request_timeout=_ANSWER_SECONDS_MAX
+        )
+    ) as connection:
+        return [list(row) for row in connection.cursor().execute(SELECT).fetchall()]
+
+
+def _state(settings: Settings) -> object:
+    places = sorted(settings.places_folder.glob("*.json"))
+    stats = [each.stat() for each in (settings.snapshot_file, *places) if each.exists()]
+    return [(stat.st_ino, stat.st_mtime_ns) for stat in stats]
