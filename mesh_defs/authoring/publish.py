@@ -65,7 +65,7 @@ def write_audit_publish(
     what the function itself raises passes. On any error nothing is published and nothing staged is left.
     """
     contract, key = inputs.contract, inputs.partition.key if inputs.partition else None
-    require_version(storage.current(), contract)
+    require_version(storage.current(), contract, key)
     keys = token_keys(contract, inputs.token_key)
     sql, rows = _make(inputs, arguments)
     lineage = _of_promised(_lineage(inputs, sql), contract)

@@ -25,7 +25,7 @@ def tables_of(pin: Pin, mesh: Mesh, settings: Settings) -> tuple[TrinoTable, ...
     if pin.kind == "postgres":
         names = [location.partition(".") for location in pin.locations]
         return tuple(TrinoTable(catalog=catalog, schema=schema, name=name) for schema, _, name in names)
-    if pin.snapshot is None or found.table is None:
+    if pin.snapshot is None:
         what = f"its version {pin.version} is no snapshot of a table there"
         raise StorageError(what, where=pin.product, fix="store it as iceberg or postgres")
     return (TrinoTable(catalog=catalog, schema=found.schema, name=found.table, snapshot=pin.snapshot),)

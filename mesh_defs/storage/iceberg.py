@@ -21,13 +21,13 @@ from mesh_defs.model.version import Candidate, Part, Pin, Version
 from mesh_defs.storage import failures
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.iceberg_catalog import Found, Tables
-from mesh_defs.storage.iceberg_commit import commit, main_schema, manifest_of, read_staged, write_staged
+from mesh_defs.storage.iceberg_commit import commit, main_schema, manifest_of, published_file, read_staged, write_staged
 from mesh_defs.storage.iceberg_files import Files, Folder
 from mesh_defs.storage.iceberg_io import TableIO
 from mesh_defs.storage.iceberg_names import domain_of, table_of
 from mesh_defs.storage.iceberg_sweep import swept
 from mesh_defs.storage.iceberg_types import exact_select, field_ids, schema_of
-from mesh_defs.storage.iceberg_versions import KIND, Versions, record_of, summary_of
+from mesh_defs.storage.iceberg_versions import KIND, Versions, record_of, summary_of, version_of
 from mesh_defs.storage.layout import new_id, staged_at
 from mesh_defs.storage.manifest import Record, decode, encode
 from mesh_defs.storage.parquet import OPTIONS, scan
@@ -114,7 +114,7 @@ class IcebergStorage:
             record = versions.current() if versions else None
             if record and record.version.id == candidate.id:
                 return record.version
-            if versions and candidate.id in {each.version.id for each in versions.published()}:
+            if versions and candidate.id in map(version_of, versions.snapshots()):
                 what = f"candidate {candidate.id} was published before"
                 raise StorageError(what, where=self.files.where, fix="stage it anew")
             self._require(candidate.parts)
@@ -125,24 +125,28 @@ class IcebergStorage:
                 published_at=self.clock().astimezone(UTC),
                 stamp=stamp,
             )
-            return self._commit(found, record.sequence if record else 0, version, candidate)
+            return self._commit(found, record, version)
 
-    def _commit(self, found: Found, after: int, version: Version, candidate: Candidate) -> Version:
+    def _commit(self, found: Found, before: Record | None, version: Version) -> Version:
         """Write the record, then make the snapshot that leads to it; return the version as readers will see it."""
-        content, name = encode(Record(sequence=after + 1, version=version), KIND), record_of(version.id)
+        record, name = Record(sequence=before.sequence + 1 if before else 1, version=version), record_of(version.id)
+        content = encode(record, KIND)
         written = decode(content, KIND, self.files.url(name))
         assert isinstance(written, Record)
+        old = {part.path: part for part in before.version.parts} if before else {}
+        new = {part.path for part in version.parts}
         io = TableIO(self.files)
-        staged = [read_staged(io, self._location(manifest_of(part.path))) for part in candidate.parts]
+        added = [read_staged(io, self._location(manifest_of(path))) for path in sorted(new - old.keys())]
+        dropped = [published_file(part, self._location(path)) for path, part in old.items() if path not in new]
         self.files.write(name, content)
-        new = {part.path for part in candidate.parts}
         commit(
             found,
-            staged,
+            added,
+            dropped,
             identifier=self.tables.identifier,
             location=self.files.location,
-            kept=frozenset(self._location(part.path) for part in version.parts if part.path not in new),
             properties=summary_of(version.id),
+            whole=new.isdisjoint(old),
         )
         return written.version
 

@@ -45,8 +45,12 @@ class Catalog(SqlCatalog):
         return self._io
 
     def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> Table:
-        location = str(orm_table.metadata_location)
-        with intact(location, self._io.files.where):
+        location, files = str(orm_table.metadata_location), self._io.files
+        if not location.startswith(f"{files.location}/"):
+            what = f"the catalog's table {orm_table.table_namespace}.{orm_table.table_name} lies elsewhere"
+            fix = "if its folder was moved, move it back; else let the place's last folder be one that no other product has"
+            raise StorageError(what, where=files.where, fix=fix)
+        with intact(location, files.where):
             metadata = FromInputFile.table_metadata(self._io.new_input(location))
         return Table((orm_table.table_namespace, orm_table.table_name), metadata, location, self._io, self)
 
@@ -90,14 +94,9 @@ class Tables:
     def _found(self, own: Connection) -> Found:
         catalog = Catalog(own, TableIO(self.files))
         try:
-            table = catalog.load_table(self.identifier)
+            return Found(catalog=catalog, table=catalog.load_table(self.identifier))
         except NoSuchTableError:
             return Found(catalog=catalog, table=None)
-        if table.metadata.location != self.files.location:
-            what = f"the catalog's table {'.'.join(self.identifier)} lies elsewhere"
-            fix = "let the place's last folder be another one, which no other product has"
-            raise StorageError(what, where=self.files.where, fix=fix)
-        return Found(catalog=catalog, table=table)
 
     def _create(self, own: Connection) -> None:
         """Create the schema and Iceberg's own tables where they are missing; harmless when another does the same."""

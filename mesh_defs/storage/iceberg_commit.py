@@ -4,7 +4,7 @@ A staged file has a manifest of its own beside it, which no manifest list names:
 of its pages. To publish is to add it to a snapshot, and to drop what the version does not name any more.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from pyiceberg.typedef import Record as PartitionRecord
 from pyiceberg.types import DateType, TimestampType, TimestamptzType
 
 from mesh_defs.errors import StorageError
+from mesh_defs.model.version import Part
 from mesh_defs.storage.iceberg_catalog import Found
 from mesh_defs.storage.iceberg_io import intact
 
@@ -55,10 +56,6 @@ def write_staged(io: FileIO, schema: Schema, file: Path, *, location: str, manif
         file_format=FileFormat.PARQUET,
         partition=PartitionRecord(),
         file_size_in_bytes=file.stat().st_size,
-        sort_order_id=None,
-        spec_id=_SPEC.spec_id,
-        equality_ids=None,
-        key_metadata=None,
         **_statistics(schema, file),
     )
     entry = ManifestEntry.from_args(
@@ -89,6 +86,20 @@ def _statistics(schema: Schema, file: Path) -> dict[str, Any]:
     return found.to_serialized_dict()
 
 
+def published_file(part: Part, location: str) -> DataFile:
+    """Return as much of a published file as it takes to drop it, whatever became of its bytes."""
+    data_file = DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=location,
+        file_format=FileFormat.PARQUET,
+        partition=PartitionRecord(),
+        record_count=part.rows,
+        file_size_in_bytes=part.bytes,
+    )
+    data_file.spec_id = _SPEC.spec_id
+    return data_file
+
+
 def read_staged(io: FileIO, manifest: str) -> tuple[Schema, DataFile]:
     """Return the columns and the file that a staged manifest tells of."""
     described = ManifestFile.from_args(
@@ -100,9 +111,10 @@ def read_staged(io: FileIO, manifest: str) -> tuple[Schema, DataFile]:
         min_sequence_number=0,
         added_snapshot_id=_NO_SNAPSHOT,
     )
-    with AvroFile[ManifestEntry](io.new_input(manifest)) as reader:
-        schema = Schema.model_validate_json(reader.header.meta["schema"])
-    [entry] = described.fetch_manifest_entry(io)
+    with intact(manifest, manifest):
+        with AvroFile[ManifestEntry](io.new_input(manifest)) as reader:
+            schema = Schema.model_validate_json(reader.header.meta["schema"])
+        [entry] = described.fetch_manifest_entry(io)
     return schema, entry.data_file
 
 
@@ -116,24 +128,27 @@ def main_schema(metadata: "TableMetadata") -> Schema | None:
 
 def commit(
     found: Found,
-    staged: Iterable[tuple[Schema, DataFile]],
+    added: Sequence[tuple[Schema, DataFile]],
+    dropped: Sequence[DataFile],
     *,
     identifier: tuple[str, str],
     location: str,
-    kept: frozenset[str],
     properties: Mapping[str, str],
+    whole: bool,
 ) -> None:
-    """Let the table's `main` be a new snapshot: the staged files, and of those before the `kept` locations. One step.
+    """Let the table's `main` be a new snapshot: that before it, with these files and without those. One step.
 
-    Creates the table with its first snapshot. StorageError when its columns changed since the file was staged.
+    `whole`: no file stays. Creates the table with its first snapshot. StorageError when its columns changed since the files
+    were staged.
     """
-    added = list(staged)
-    transaction = _begun(found, _merged([schema for schema, _ in added]), identifier, location, whole=not kept)
-    with transaction.update_snapshot(snapshot_properties=dict(properties)).overwrite() as overwrite:
+    transaction = _begun(found, _merged([schema for schema, _ in added]), identifier, location, whole=whole)
+    update = transaction.update_snapshot(snapshot_properties=dict(properties))
+    # To overwrite is to read every manifest of the table, to append none.
+    with intact("a manifest", location), update.overwrite() if dropped else update.fast_append() as snapshot:
         for _, data_file in added:
-            overwrite.append_data_file(data_file)
-        for data_file in _dropped(found, kept):
-            overwrite.delete_data_file(data_file)
+            snapshot.append_data_file(data_file)
+        for data_file in dropped:
+            snapshot.delete_data_file(data_file)
     transaction.commit_transaction()
 
 
@@ -148,18 +163,6 @@ def _begun(found: Found, columns: Schema, identifier: tuple[str, str], location:
     if created.table_metadata.schema().fields != columns.fields:
         raise _changed()
     return created
-
-
-def _dropped(found: Found, kept: frozenset[str]) -> list[DataFile]:
-    """Return the files of what readers see that the new version does not name."""
-    snapshot = found.table.metadata.current_snapshot() if found.table else None
-    if found.table is None or snapshot is None:
-        return []
-    io = found.table.io
-    with intact(snapshot.manifest_list, found.table.metadata.location):
-        manifests = [each for each in snapshot.manifests(io) if each.content == ManifestContent.DATA]
-        live = [entry.data_file for each in manifests for entry in each.fetch_manifest_entry(io)]
-    return [each for each in live if each.file_path not in kept]
 
 
 def _evolve(transaction: "Transaction", columns: Schema, *, whole: bool) -> None:

@@ -18,7 +18,7 @@ def intact(name: str, where: str) -> Iterator[None]:
     """Turn what pyiceberg raises over a damaged file into a StorageError that says which."""
     try:
         yield
-    except (ValidationError, ValueError, TypeError, LookupError, EOFError, AttributeError) as error:
+    except (ValidationError, ValueError, TypeError, LookupError, EOFError) as error:
         told = f"{name.rpartition('/')[2]} is damaged ({type(error).__name__})"
         raise StorageError(told, where=where, fix=_RESTORE) from None
 

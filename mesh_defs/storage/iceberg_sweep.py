@@ -11,10 +11,11 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
 from mesh_defs.model.version import Version
+from mesh_defs.storage import durable
 from mesh_defs.storage.iceberg_catalog import Found
 from mesh_defs.storage.iceberg_files import Files, candidates_in
 from mesh_defs.storage.iceberg_io import TableIO
-from mesh_defs.storage.iceberg_versions import Versions, record_of, version_of
+from mesh_defs.storage.iceberg_versions import Versions, version_of
 from mesh_defs.storage.layout import staged_at
 from mesh_defs.storage.sweep import retained
 
@@ -61,11 +62,12 @@ def _is_old(snapshot: Snapshot, expired: Iterable[str], cutoff: datetime) -> boo
 
 
 def _records(files: Files, kept: set[str]) -> Iterator[str]:
-    """Yield records that no version has: under the lock nobody is about to publish one."""
+    """Yield records that no version has, and what was half written: under the lock nobody is about to publish one."""
     for each in files.lying("history"):
-        id = each.name.removeprefix("history/").removesuffix(".json")
-        if staged_at(id) and id not in kept:
-            yield record_of(id)
+        name = each.name.removeprefix("history/")
+        id = name.removesuffix(".json")
+        if (staged_at(id) and id not in kept) or (name.startswith(".") and name.endswith(durable.TEMPORARY)):
+            yield each.name
 
 
 def _orphans(files: Files, kept: list[Version], cutoff: datetime) -> Iterator[str]:

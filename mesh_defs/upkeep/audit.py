@@ -52,11 +52,20 @@ def contract_of(version: Version) -> Contract | None:
     return TypeAdapter(Contract).validate_python(body) if body else None
 
 
-def require_version(current: Version | None, contract: Contract) -> None:
-    """A breaking change needs a major version: consumers of the last good version must not be surprised."""
+def require_version(current: Version | None, contract: Contract, partition: str | None) -> None:
+    """A breaking change needs a major version: consumers of the last good version must not be surprised.
+
+    Nor by a required column that is empty in the partitions besides this one, which were made before it was promised.
+    """
     published = contract_of(current) if current else None
-    if published is None:
+    if published is None or current is None:
         return
+    staying = [part for part in current.parts if part.partition not in (None, partition)]
+    for column in contract.columns if staying else ():
+        if column.name not in current.columns and (column.required or column.primary_key):
+            what = f"column '{column.name}' is new and required, and the other partitions lack it"
+            fix = "let it be optional, or give the product another place and make every partition anew"
+            raise DeclarationError([Finding(where=contract.file or contract.product, what=what, fix=fix)])
     changes = compare(published, contract)
     breaking = [change.what for change in changes if change.breaking]
     demanded = demanded_version(published.version, changes)

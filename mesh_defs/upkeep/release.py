@@ -49,7 +49,7 @@ def release(custody: Custody, id: str, *, principal: str | None = None, over_new
     with moving(custody.settings.places_folder, product.name):
         storage = custody.storage
         refused = find(product, storage, id)
-        require_version(storage.current(), contract)
+        require_version(storage.current(), contract, refused.partition)
         if told := _unfit(refused, custody, storage, over_newer=over_newer):
             return Release(product=product.name, refused=refused, told=told)
         candidate = _staged(refused, custody, storage)

@@ -762,6 +762,17 @@ def test_a_place_stays_below_its_domains_storage(tmp_path: Path, type: str, fiel
     assert [each.split(": ")[1] for each in findings] == [f"servers[0].{field}"]
 
 
+@pytest.mark.parametrize(
+    ("field", "type", "above"), [("path", "local", "lake"), ("location", "s3", "s3://bucket/lake")]
+)
+def test_an_iceberg_table_is_called_as_the_last_folder(tmp_path: Path, field: str, type: str, above: str) -> None:
+    server = {"server": "local", "type": type, "format": "iceberg"}
+    contract = accepted(tmp_path, {"servers": [{**server, field: f"{above}/clicks"}]})
+    assert (contract.servers[0].kind, contract.servers[0].place) == ("iceberg", f"{above}/clicks")
+    [finding] = changed(tmp_path, {"servers": [{**server, field: f"{above}/2026-clicks"}]})
+    assert "it is the table's name" in finding
+
+
 def test_a_refused_server_does_not_move_the_line_of_the_next(tmp_path: Path) -> None:
     second = {"type": "duckdb", "environment": "b", "database": "x"}
     servers = [{"type": "oracle", "environment": "a"}, second, second]

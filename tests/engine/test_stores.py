@@ -41,7 +41,25 @@ def in_s3(tmp_path: Path, s3_server: S3Access, bucket: str) -> Iterator[tuple[Du
     engine.close()
 
 
-@pytest.mark.parametrize("where", ["in_postgres", "in_s3"])
+@pytest.fixture
+def in_iceberg(tmp_path: Path, postgres: str) -> Iterator[tuple[DuckDBEngine, Pin]]:
+    access = Access(root=tmp_path, postgres=postgres, variable="MESH_X")
+    engine = an_engine(tmp_path, access_of=lambda pin: access)
+    yield engine, published("iceberg", "people", access)
+    engine.close()
+
+
+@pytest.fixture
+def in_iceberg_on_s3(
+    tmp_path: Path, postgres: str, s3_server: S3Access, bucket: str
+) -> Iterator[tuple[DuckDBEngine, Pin]]:
+    access = Access(root=tmp_path, postgres=postgres, s3=s3_server, variable="MESH_X")
+    engine = an_engine(tmp_path, access_of=lambda pin: access)
+    yield engine, published("iceberg", f"s3://{bucket}/people", access)
+    engine.close()
+
+
+@pytest.mark.parametrize("where", ["in_postgres", "in_s3", "in_iceberg", "in_iceberg_on_s3"])
 def test_reads_a_version_there(where: str, request: pytest.FixtureRequest) -> None:
     engine, pin = request.getfixturevalue(where)
     for _ in range(2):
