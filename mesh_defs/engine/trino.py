@@ -71,12 +71,13 @@ class TrinoSession(Session):
         self._ready = sql, schema_of(columns)
 
     def run(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> Rows:
-        """Start it on Trino; DuckDB's worker is let go. EngineError, UnreachableError."""
+        """Start it on Trino, and wait for its first rows; DuckDB's worker is let go. EngineError, UnreachableError."""
         if self._ready is None:
             raise EngineError("this was not seen to be runnable on Trino", fix="ask again")
         sql, schema = self._ready
         self.close()
         self._statement = self._client.start(sql.text)
+        self._statement.wait()
         return TrinoRunning(self._statement, schema)
 
     def cancel(self) -> None:

@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -26,6 +27,9 @@ _ATTEMPTS_MAX = 3
 # A coordinator that has just started says so for some seconds.
 _STARTING_SECONDS_MAX = 30.0
 _STARTING_PAUSE_SECONDS = 1.0
+
+
+_NOTHING = SimpleNamespace(rows=[], next_uri=None, stats={})
 
 
 class Client:
@@ -81,32 +85,28 @@ class Statement:
         self._lock, self._cancelled = threading.Lock(), False
         self._page = self._first(sql)
         self._next: str | None = self._page.next_uri
+        self._stats: Mapping[str, Any] = self._page.stats
 
     @property
     def progress(self) -> Mapping[str, Any]:
         """The server's statistics: state, completedSplits of totalSplits, cpuTimeMillis, processedRows, …"""
-        return cast(Mapping[str, Any], self._page.stats)
+        return self._stats
 
     def pages(self) -> Iterator[list[list[Any]]]:
         """Yield the rows, as JSON has them, a page at a time. MeshError when it fails, is late, or was cancelled."""
         try:
-            while True:
+            self.wait()
+            while self._page.rows or self._next is not None:
                 if self._page.rows:
                     yield self._page.rows
-                if self._cancelled:
-                    raise cancelled()
-                if self._next is None:
-                    return
-                if time.monotonic() > self._deadline:
-                    raise late(self._seconds)
-                with _told():
-                    self._page = self._connection.process(self._connection.get(self._next))
-                with self._lock:
-                    self._next = self._page.next_uri
-        except SilentError:
-            raise cancelled() if self._cancelled else lost() from None
+                self._turn()
         finally:
             self.close()
+
+    def wait(self) -> None:
+        """Wait for the first rows, or for the news that there are none. MeshError as above."""
+        while not self._page.rows and self._next is not None:
+            self._turn()
 
     def cancel(self) -> None:
         """Stop it; who reads it is told so."""
@@ -118,6 +118,22 @@ class Statement:
         with self._lock:
             left, self._next = self._next, None
         self._stop(left)
+
+    def _turn(self) -> None:
+        """Ask for the next page; after the last one there is an empty one."""
+        if self._cancelled:
+            raise cancelled()
+        if time.monotonic() > self._deadline:
+            self.close()
+            raise late(self._seconds)
+        try:
+            with _told():
+                page = self._connection.process(self._connection.get(self._next)) if self._next else _NOTHING
+        except SilentError:
+            raise cancelled() if self._cancelled else lost() from None
+        with self._lock:
+            self._page, self._next = page, page.next_uri
+            self._stats = page.stats or self._stats
 
     def _stop(self, uri: str | None) -> None:
         if uri is not None:

@@ -1,8 +1,17 @@
 """The door on a real Trino: the same rows for the same person as from DuckDB, and nothing of what a rule hides."""
 
+import threading
+import time
+from dataclasses import replace
+
 import pytest
 
-from mesh_defs.errors import EngineError, MeshError, QueryRejectedError
+from mesh_defs.engine.trino_client import Client
+from mesh_defs.errors import EngineError, MeshError, QueryRejectedError, UnreachableError
+from mesh_defs.model.place import TrinoAccess
+from mesh_defs.query.platform import open_platform
+from mesh_defs.settings import load_settings
+from tests.cli.test_commands import mesh as command
 from tests.trino.conftest import World
 
 PRODUCTS = ["lake.people", "base.people"]
@@ -80,3 +89,74 @@ def test_what_the_engines_mean_differently_is_refused_and_on_record(world: World
         world.ask("SELECT CAST(code AS INTEGER) FROM lake.people")
     newest = next(iter(world.platform.ledger.search(limit=1)))
     assert (newest.kind, newest.body["code"]) == ("refused", "query-rejected")
+
+
+LONG = "SELECT count(*) AS n FROM " + ", ".join(f"lake.people p{number}" for number in range(11))
+
+
+def test_a_trino_that_is_down_is_told_and_on_record(world: World) -> None:
+    root = str(world.settings.root)
+    platform = open_platform(load_settings({"MESH_ROOT": root, "MESH_TRINO_URL": "http://127.0.0.1:9"}))
+    with pytest.raises(UnreachableError, match=r"does not answer .*--engine duckdb"):
+        replace(world, platform=platform).ask("SELECT region FROM lake.people")
+    (newest,) = platform.ledger.search(limit=1)
+    assert (newest.kind, newest.body["code"]) == ("refused", "unreachable")
+
+
+def test_a_query_that_is_killed_over_there_is_told_and_on_record(world: World) -> None:
+    def kill() -> None:
+        found: list[list[str]] = []
+        for _ in range(200):
+            found = world.trino.rows(
+                "SELECT query_id FROM system.runtime.queries WHERE source = 'mesh' AND state = 'RUNNING'"
+                " AND query NOT LIKE 'EXPLAIN%'"
+            )
+            if found:
+                break
+            time.sleep(0.1)
+        for (each,) in found:
+            world.trino.rows(f"CALL system.runtime.kill_query(query_id => '{each}', message => 'no')")
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(EngineError, match="cancelled"):
+        world.ask(LONG, who="max").table()
+    killer.join()
+    newest, before = world.platform.ledger.search(limit=2)
+    assert (newest.kind, before.kind) == ("failed", "allowed")
+    assert before.body["engine"] == "trino"
+
+
+def test_the_time_limit_ends_it_on_the_server_too(world: World) -> None:
+    client = Client(TrinoAccess(url=world.trino.url, user="tester"), 1.0)
+    with pytest.raises(EngineError, match=r"1 s|time limit"):
+        client.text(f"SELECT count(*) /* {(mark := 'a mark of ours')} */ FROM {_crossed(8)}")
+    for _ in range(100):
+        still = world.trino.rows(
+            f"SELECT state FROM system.runtime.queries WHERE query LIKE '%{mark}%' AND query NOT LIKE '%runtime.queries%'"
+        )
+        if still and {state for (state,) in still} <= {"FAILED", "FINISHED"}:
+            return
+        time.sleep(0.1)
+    raise AssertionError(still)
+
+
+def _crossed(times: int) -> str:
+    return ", ".join(f"UNNEST(sequence(1, 100)) t{number}(x)" for number in range(times))
+
+
+def test_a_large_answer_comes_in_bounded_batches(world: World) -> None:
+    tables = ", ".join(f"lake.people p{number}" for number in range(6))
+    with world.ask(f"SELECT p0.*, p1.person_id AS other FROM {tables}", who="max") as answer:
+        sizes = [batch.nbytes for batch in answer.reader()]
+    assert answer.movement.rows_crossed == 7**6
+    assert len(sizes) > 1
+    assert max(sizes) < 20 * 2**20
+
+
+def test_the_command_asks_either_engine(world: World) -> None:
+    told = {"MESH_TRINO_URL": world.trino.url, "MESH_PURPOSE": "measurement"}
+    query = ("query", "SELECT person_id, amount, score FROM lake.people ORDER BY 1", "--as", "max")
+    printed = [command(world.settings, *query, "--engine", engine, **told) for engine in ("trino", "duckdb")]
+    assert [done.returncode for done in printed] == [0, 0], printed
+    assert printed[0].stdout == printed[1].stdout
