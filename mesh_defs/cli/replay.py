@@ -34,6 +34,7 @@ def replay(receipt: Path, principal: str | None, purpose: str | None, as_json_ob
         purpose=purpose or before.purpose,
         parameters=before.parameters,
         versions=before.versions,
+        engine=before.engine,
     )
     with run_query(request, open_platform(settings, warm=True)) as answer:
         changed = _changed(before.plan_sha256 == answer.receipt.plan_sha256, before.revision == answer.receipt.revision)

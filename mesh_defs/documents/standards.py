@@ -27,6 +27,7 @@ class _Person(Strict):
 class _QueryLimits(Strict):
     seconds_max: Seconds = 300
     memory_bytes_max: int = Field(default=2_000_000_000, ge=100_000_000, le=2**50)
+    trino_above_bytes: int | None = Field(default=None, ge=0, le=2**60)
 
 
 # What `policy.demands` can judge of a product.
@@ -109,6 +110,7 @@ def read_standards(root: Path) -> Standards:
         retention_seconds=declared.retention_seconds,
         query_seconds_max=declared.query.seconds_max,
         query_memory_bytes_max=declared.query.memory_bytes_max,
+        query_trino_above_bytes=declared.query.trino_above_bytes,
         masks={classification: form.value() for classification, form in declared.masks.items()},
         row_rules=tuple(StandardRule(**rule.model_dump()) for rule in declared.row_rules),
         identifiers=declared.identifiers,

@@ -8,7 +8,7 @@ from typing import Any
 
 from mesh_defs.engine import spawn
 from mesh_defs.engine.pool import Pool
-from mesh_defs.engine.session import Hold, Running, Session
+from mesh_defs.engine.session import Hold, Rows, Session
 from mesh_defs.engine.setup import Limits, Setup, to_json
 from mesh_defs.engine.worker import Worker
 from mesh_defs.model.place import Access
@@ -47,13 +47,17 @@ class DuckDBEngine:
         spawn.start(self._environment)
 
     def session(self, pins: tuple[Pin, ...]) -> Session:
+        """Return a worker over exactly these pins, for one question. StorageError when a version is gone."""
+        return Session(self.hold(pins), self._seconds)
+
+    def hold(self, pins: tuple[Pin, ...]) -> Hold:
         """Return a worker over exactly these pins: one that waits, or a new one. StorageError when a version is gone."""
         pool = self._pool(os.getpid())
         key = tuple(_identity(pin) for pin in pins)
         worker = pool.take(key, lambda: self._new(pins, key), seconds_max=self._seconds)
-        return Session(Hold(worker, pool.give_back), self._seconds)
+        return Hold(worker, pool.give_back)
 
-    def run(self, governed: GovernedSQL, parameters: Mapping[str, Any]) -> Running:
+    def run(self, governed: GovernedSQL, parameters: Mapping[str, Any]) -> Rows:
         """Start a governed query. Raises QueryRejectedError when it does not bind, EngineError when it fails."""
         with self.session(governed.pins) as session:
             return session.run(governed, parameters)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -28,6 +28,23 @@ class Trees:
     parsed: str
     plan: str
     guards: Mapping[str, str]
+
+
+class Rows(Protocol):
+    """A query under way, or an answer that was ready at once."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the answer."""
+        ...
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the answer."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
 
 
 class Hold:
@@ -66,11 +83,14 @@ class Session:
         """Parse and plan without running anything. QueryRejectedError when it does not bind."""
         return Trees(**self._answer("trees", governed, parameters, guards=dict(governed.guards)))
 
-    def describe(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> dict[str, str]:
-        """Return the answer's columns, name -> DuckDB type, without running it."""
-        return dict(self._answer("describe", governed, parameters))
+    def describe(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> list[tuple[str, str]]:
+        """Return the answer's columns, each with its DuckDB type, without running it."""
+        return [(name, type_) for name, type_ in self._answer("describe", governed, parameters)]
 
-    def run(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> "Running":
+    def require_runnable(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> None:
+        """Raise QueryRejectedError when the engine cannot run it as it is meant: never here, where it was verified."""
+
+    def run(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> "Rows":
         """Start it, and hand the worker over to its answer. QueryRejectedError when it does not bind; EngineError."""
         worker, names = self._mine(), names_of(governed)
         request = {"do": "run", "text": governed.text, "visible": dict(governed.visible), "alone": governed.alone}

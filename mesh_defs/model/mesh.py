@@ -113,6 +113,7 @@ class Standards:
     row_rules: tuple[StandardRule, ...] = ()
     identifiers: Mapping[str, str] = field(default_factory=dict)
     governance: tuple[GovernanceRule, ...] = ()
+    query_trino_above_bytes: int | None = None
     within: Mapping[str, str] = field(default_factory=dict)
     held_roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

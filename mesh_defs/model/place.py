@@ -15,6 +15,16 @@ class S3Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrinoAccess:
+    """A Trino's coordinator, and who the door is there. `ca`: a file of whom to trust; None for the machine's own."""
+
+    url: str
+    user: str
+    password: str | None = field(default=None, repr=False)
+    ca: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """One domain's stores, as this process may reach them: a folder, a Postgres (a libpq URL), an S3 API.
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from mesh_defs.model.version import Pin
 
+EngineName = Literal["duckdb", "trino"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GovernedSQL:
@@ -25,10 +27,21 @@ class GovernedSQL:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrinoTable:
+    """A table by which a Trino reads one pin, or a part of it. `snapshot`: of an Iceberg table, the one that is pinned."""
+
+    catalog: str
+    schema: str
+    name: str
+    snapshot: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueryRequest:
     """One SELECT, asked by a named principal for a purpose. `parameters` fill `$name` placeholders.
 
     `versions`: product -> the version to read, for one that was answered before; others are read as they are now.
+    `engine`: which one is to run it; None leaves the choice to `query.plan`.
     """
 
     sql: str
@@ -36,6 +49,7 @@ class QueryRequest:
     purpose: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    engine: EngineName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +67,14 @@ class Receipt:
     versions: Mapping[str, str]
     revision: str
     plan_sha256: str
+    engine: EngineName = "duckdb"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryPlan:
     """Which engine runs a query, and why."""
 
-    engine: Literal["duckdb"]
+    engine: EngineName
     because: str
 
 

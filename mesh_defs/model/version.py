@@ -99,6 +99,7 @@ class Pin:
     `scan` is the SELECT that reads an external product, once its locations are attached; None for products of the mesh.
     `tokens`: column -> the further column that holds its joinable tokens, which no contract and no reader sees; `token_keys`:
     column -> the kind and key that they were made with, as the version names them.
+    `snapshot`: the number of the Iceberg snapshot that it is.
     """
 
     product: str
@@ -112,6 +113,7 @@ class Pin:
     data_version: str = ""
     recovered: str | None = None
     scan: str | None = None
+    snapshot: int | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
     token_keys: Mapping[str, str] = field(default_factory=dict)
 

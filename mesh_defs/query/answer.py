@@ -2,31 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
+from mesh_defs.engine.session import Rows
 from mesh_defs.model.access import Decision
 from mesh_defs.model.query import Movement, ProductRead, QueryPlan, Receipt
 from mesh_defs.model.version import Pin
 from mesh_defs.query.unjoined import unjoined
-
-
-class Rows(Protocol):
-    """A query under way, or an answer that was ready at once."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Columns of the answer."""
-        ...
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the answer."""
-        ...
-
-    def close(self) -> None:
-        """Let go of what it holds."""
-        ...
 
 
 class Answer:
@@ -37,12 +21,13 @@ class Answer:
         *,
         rows: Rows,
         pins: tuple[Pin, ...],
+        plan: QueryPlan,
         decision: Decision,
         receipt: Receipt,
         record: Callable[[dict[str, Any]], None],
     ) -> None:
         self.decision, self.receipt, self.pins = decision, receipt, pins
-        self.plan = QueryPlan(engine="duckdb", because="every product lies where the embedded engine reaches")
+        self.plan = plan
         self._running, self._tell = rows, record
         self._rows = self._bytes = 0
         self._recorded = False

@@ -1,10 +1,11 @@
 """EXPLAIN and DESCRIBE, answered by the platform itself: how a question is governed, and the columns of its answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from mesh_defs.model.access import Decision, Mask, View
+from mesh_defs.model.query import QueryPlan
 from mesh_defs.model.version import Pin
 
 _SHOWN = {"null": "empty", "deny": "left out", "token": "a keyed token", "constant": "a constant"}
@@ -29,17 +30,21 @@ class Told:
         """Nothing is held."""
 
 
-def described(columns: Mapping[str, str]) -> Told:
+def described(columns: Sequence[tuple[str, str]]) -> Told:
     """One row per column of the answer, in the six columns of DuckDB's DESCRIBE of a query."""
     unknown = pa.nulls(len(columns), pa.string())
-    told = {"column_name": list(columns), "column_type": list(columns.values()), "null": ["YES"] * len(columns)}
+    names, types = ([each[place] for each in columns] for place in (0, 1))
+    told = {"column_name": names, "column_type": types, "null": ["YES"] * len(columns)}
     return Told(pa.table(told | {"key": unknown, "default": unknown, "extra": unknown}))
 
 
-def explained(pins: Mapping[str, Pin], decision: Decision) -> Told:
-    """One row per product and thing that the door does with it. Tells the asker's own view, but no place and no rule's text."""
-    rows = [(name, kind, text) for name, pin in pins.items() for kind, text in _lines(pin, decision.views[name])]
-    named = zip(*rows, strict=True) if rows else ([], [], [])
+def explained(pins: Mapping[str, Pin], decision: Decision, plan: QueryPlan) -> Told:
+    """One row per product and thing that the door does with it, then the engine. Tells the asker's own view, but no place and
+    no rule's text."""
+    lines: list[tuple[str | None, str, str]] = [
+        (name, kind, text) for name, pin in pins.items() for kind, text in _lines(pin, decision.views[name])
+    ]
+    named = zip(*lines, (None, "engine", f"{plan.engine}: {plan.because}"), strict=True)
     return Told(pa.table(dict(zip(("product", "step", "detail"), map(list, named), strict=True))))
 
 

@@ -1,19 +1,26 @@
 """Wiring: everything that the door needs, opened from the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mesh_defs.access.given import RequestBook
 from mesh_defs.engine import spawn
 from mesh_defs.engine.duckdb import DuckDBEngine
+from mesh_defs.engine.session import Session
+from mesh_defs.engine.trino import TrinoEngine
+from mesh_defs.errors import StorageError
 from mesh_defs.ledger import Ledger, open_ledger
 from mesh_defs.model.mesh import DataProduct, Mesh
 from mesh_defs.model.place import Access
+from mesh_defs.model.query import EngineName, QueryPlan
+from mesh_defs.model.version import Pin
 from mesh_defs.policy.authorize import Policy
 from mesh_defs.processes.apart import driver_environment, worker_environment
 from mesh_defs.query.mesh import open_mesh, open_readable
+from mesh_defs.query.plan import choose
 from mesh_defs.query.prepare import Preparer
+from mesh_defs.query.tables import tables_of
 from mesh_defs.settings import Settings
 from mesh_defs.storage.base import Readable
 
@@ -28,6 +35,7 @@ class Platform:
     requests: RequestBook
     engine: DuckDBEngine
     clock: Callable[[], datetime]
+    trino: TrinoEngine | None = None
     preparer: Preparer = field(default_factory=Preparer)
 
     def policy(self) -> Policy:
@@ -39,6 +47,26 @@ class Platform:
             standards=mesh.standards,
             requestable=mesh.requestable,
         )
+
+    def plan(self, asked: EngineName | None, pins: Mapping[str, Pin]) -> QueryPlan:
+        """Choose the engine. QueryRejectedError, or UnreachableError, when Trino is asked for and cannot have it."""
+        above = self.mesh.standards.query_trino_above_bytes
+        matters = self.trino is not None and (asked == "trino" or (asked is None and above is not None))
+        unreached = dict(self._unreached(pins)) if matters else None
+        return choose(asked, pins.values(), unreached=unreached, above_bytes=above)
+
+    def session(self, plan: QueryPlan, pins: tuple[Pin, ...]) -> Session:
+        """Open a session of the chosen engine over exactly these pins. StorageError when a version is gone."""
+        if plan.engine == "trino" and self.trino is not None:
+            return self.trino.session(pins)
+        return self.engine.session(pins)
+
+    def _unreached(self, pins: Mapping[str, Pin]) -> Iterator[tuple[str, str]]:
+        for name, pin in pins.items():
+            try:
+                tables_of(pin, self.mesh, self.settings)
+            except StorageError as error:
+                yield name, f"{error.what} — {error.fix}"
 
     def revision(self) -> str:
         """Names the rules that hold now: those of the files, and what was given on request."""
@@ -68,7 +96,24 @@ def open_platform(settings: Settings, *, build: bool = True, warm: bool = False)
     )
     ledger = open_ledger(settings)
     return Platform(
-        settings=settings, mesh=mesh, ledger=ledger, requests=RequestBook(ledger), engine=engine, clock=_now
+        settings=settings,
+        mesh=mesh,
+        ledger=ledger,
+        requests=RequestBook(ledger),
+        engine=engine,
+        clock=_now,
+        trino=_trino(settings, mesh, engine),
+    )
+
+
+def _trino(settings: Settings, mesh: Mesh, engine: DuckDBEngine) -> TrinoEngine | None:
+    if settings.trino is None:
+        return None
+    return TrinoEngine(
+        access=settings.trino,
+        duckdb=engine,
+        seconds_max=mesh.standards.query_seconds_max,
+        tables_of=lambda pin: tables_of(pin, mesh, settings),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from mesh_defs.errors import MeshError
 from mesh_defs.ledger import LedgerEntry
 from mesh_defs.model.access import Decision
-from mesh_defs.model.query import QueryRequest, Receipt
+from mesh_defs.model.query import QueryPlan, QueryRequest, Receipt
 from mesh_defs.model.version import Pin
 from mesh_defs.query.platform import Platform
 
@@ -30,10 +30,11 @@ class Record:
         """The rules do not allow it."""
         self._append("denied", {**self._decided(decision), "products": list(products)})
 
-    def allowed(self, decision: Decision, pins: Mapping[str, Pin], digest: str) -> LedgerEntry:
+    def allowed(self, decision: Decision, pins: Mapping[str, Pin], digest: str, plan: QueryPlan) -> LedgerEntry:
         """It may run, as exactly what `digest` names, on exactly these versions."""
         versions = {name: pin.version for name, pin in pins.items()}
-        return self._append("allowed", {**self._decided(decision), "versions": versions, "plan_sha256": digest})
+        ran = {"versions": versions, "plan_sha256": digest, "engine": plan.engine}
+        return self._append("allowed", {**self._decided(decision), **ran})
 
     @contextmanager
     def refusing(self, decision: Decision) -> Iterator[None]:
@@ -71,6 +72,7 @@ class Record:
             versions=body["versions"],
             revision=body["revision"],
             plan_sha256=body["plan_sha256"],
+            engine=body["engine"],
         )
 
     def _following(self, allowed: LedgerEntry) -> dict[str, Any]:

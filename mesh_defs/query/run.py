@@ -7,13 +7,13 @@ the storage's credentials.
 from collections.abc import Mapping
 
 from mesh_defs.engine.parameters import as_frame
-from mesh_defs.engine.session import Session
+from mesh_defs.engine.session import Rows, Session
 from mesh_defs.errors import AccessDeniedError, QueryRejectedError, nearest
 from mesh_defs.model.access import AccessRequest, Decision, Principal
-from mesh_defs.model.query import QueryRequest
+from mesh_defs.model.query import QueryPlan, QueryRequest
 from mesh_defs.model.version import Pin
 from mesh_defs.policy.authorize import authorize
-from mesh_defs.query.answer import Answer, Rows
+from mesh_defs.query.answer import Answer
 from mesh_defs.query.bind import find, pin_all, refusal
 from mesh_defs.query.explain import described, explained
 from mesh_defs.query.platform import Platform
@@ -35,16 +35,19 @@ def run_query(request: QueryRequest, platform: Platform) -> Answer:
         raise refusal(names, decision, principal, products)
     with record.refusing(decision):
         pins = pin_all(products, platform, versions=request.versions)
-        session = platform.engine.session(tuple(pins[name] for name in names))
+        plan = platform.plan(request.engine, pins)
+        session = platform.session(plan, tuple(pins[name] for name in names))
     with session:
         with record.refusing(decision):
             prepared = platform.preparer.prepare(request, statement.select, pins, decision.views, session)
-        allowed = record.allowed(decision, pins, prepared.digest)
+            session.require_runnable(prepared.governed, request.parameters)
+        allowed = record.allowed(decision, pins, prepared.digest, plan)
         with record.failing(allowed):
-            rows = _rows(request, statement, pins, decision, session, prepared)
+            rows = _rows(request, statement, pins, decision, plan, session, prepared)
     return Answer(
         rows=rows,
         pins=prepared.governed.pins,
+        plan=plan,
         decision=decision,
         receipt=record.receipt(allowed),
         record=lambda moved: record.answered(allowed, moved),
@@ -92,11 +95,12 @@ def _rows(
     statement: Statement,
     pins: Mapping[str, Pin],
     decision: Decision,
+    plan: QueryPlan,
     session: Session,
     prepared: Prepared,
 ) -> Rows:
     if statement.kind == "explain":
-        return explained(pins, decision)
+        return explained(pins, decision, plan)
     if statement.kind == "describe":
         return described(session.describe(prepared.governed, request.parameters))
     return session.run(prepared.governed, request.parameters)

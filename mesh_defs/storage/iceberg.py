@@ -204,8 +204,7 @@ class IcebergStorage:
     def pin(self, product: str, version: Version) -> Pin:
         """Return the snapshot's files, after a look at its manifest list and at each file's size."""
         with self.tables.reading("the version cannot be pinned") as table:
-            if table is not None:
-                Versions(table, self.files).require_whole(version)
+            snapshot = Versions(table, self.files).snapshot_of(version) if table is not None else None
         return Pin(
             product=product,
             version=version.id,
@@ -213,6 +212,7 @@ class IcebergStorage:
             locations=tuple(self._require(version.parts)),
             columns=version.columns,
             tokens=version.token_columns,
+            snapshot=snapshot,
             rows=version.rows,
             bytes=version.bytes,
             published_at=version.published_at,

@@ -50,13 +50,14 @@ class Versions:
         self.current()
         return in_parallel(self._record, self.snapshots())
 
-    def require_whole(self, version: Version) -> None:
-        """Raise StorageError when a version's snapshot is gone, or holds anything but its parts' rows."""
+    def snapshot_of(self, version: Version) -> int:
+        """Return the number of a version's snapshot. StorageError when that is gone, or holds anything but its parts' rows."""
         found = next((each for each in self.snapshots() if version_of(each) == version.id), None)
         if found is None:
             fix = "ask again to read the newest version"
             raise StorageError(f"version {version.id} is gone", where=self.files.where, fix=fix)
         _require_whole(self, found, version)
+        return found.snapshot_id
 
     def _record(self, snapshot: Snapshot) -> Record:
         id = version_of(snapshot)

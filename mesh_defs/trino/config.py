@@ -13,7 +13,7 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.mesh import DataProduct, Mesh
 from mesh_defs.query.mesh import served_from
 from mesh_defs.settings import Settings
-from mesh_defs.trino.reach import Catalog, Reached, reach
+from mesh_defs.storage.reach import Catalog, Reached, reach
 
 HEADER = "# Written by `mesh trino config`: change contracts or mesh.yaml, and run it again."
 # Trino keeps 0.3 of the heap for what it does not account for; a query may have what is left, and a little for others.

@@ -79,7 +79,7 @@ def test_reads_versions_of_two_products_at_once(engine: DuckDBEngine, tmp_path: 
 
 def test_offers_the_columns_of_the_contract_and_of_its_tokens_and_no_others(engine: DuckDBEngine, people: Pin) -> None:
     narrow = replace(people, columns={"id": "BIGINT"}, tokens={"name": "name"})
-    told = engine.session((narrow,)).describe(governed("SELECT * FROM pin_x__people", narrow))
+    told = dict(engine.session((narrow,)).describe(governed("SELECT * FROM pin_x__people", narrow)))
     assert told == {"id": "BIGINT", "name": "VARCHAR"}
 
 
@@ -162,7 +162,9 @@ def test_a_text_that_is_no_select_is_told_to_the_verifier_and_never_run(engine: 
 
 def test_describes_without_running(engine: DuckDBEngine, people: Pin) -> None:
     with engine.session((people,)) as session:
-        told = session.describe(governed("SELECT id, error('no') AS e, $v AS v FROM {people} AS p", people), {"v": 1})
+        told = dict(
+            session.describe(governed("SELECT id, error('no') AS e, $v AS v FROM {people} AS p", people), {"v": 1})
+        )
     assert told == {"id": "BIGINT", "e": "INTEGER", "v": "INTEGER"}
 
 

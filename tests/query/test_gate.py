@@ -91,8 +91,10 @@ def test_describe_and_explain_are_answered_by_the_door(settings: Settings) -> No
     ]
     told = ask(settings, "EXPLAIN SELECT * FROM people.persons").table().to_pylist()
     assert [(line["product"], line["step"]) for line in told] == [
-        ("people.persons", step) for step in ("read", "grant", "rows", "mask")
+        *(("people.persons", step) for step in ("read", "grant", "rows", "mask")),
+        (None, "engine"),
     ]
+    assert told[4]["detail"] == "duckdb: every product lies where the embedded engine reaches"
     assert (
         told[2]["detail"] == "those that grant 'analysts' lets you see; by which rule: mesh access why people.persons"
     )

@@ -1,0 +1,152 @@
+"""The distributed engine: what DuckDB parsed, planned and verified, run by a Trino over the same versions.
+
+A question on Trino has a worker of DuckDB's too, until it runs: that finds the text governed and names the types of its
+answer. So both engines refuse the same, and only a text whose every part was tried on both goes to Trino.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from mesh_defs.engine.duckdb import DuckDBEngine
+from mesh_defs.engine.session import NO_PARAMETERS, Hold, Rows, Session
+from mesh_defs.engine.trino_arrow import batch_of, schema_of
+from mesh_defs.engine.trino_client import Client, Statement
+from mesh_defs.errors import EngineError
+from mesh_defs.model.place import TrinoAccess
+from mesh_defs.model.query import GovernedSQL, TrinoTable
+from mesh_defs.model.version import Pin
+from mesh_defs.sql.translation.translate import TrinoSQL, translate
+from mesh_defs.sql.translation.verify import verify_fences, verify_reads
+
+KEPT_MAX = 1_000
+
+
+class TrinoEngine:
+    """Safe for many threads. `tables_of` tells by which tables Trino reads a pin; StorageError for one that it does not reach."""
+
+    def __init__(
+        self,
+        *,
+        access: TrinoAccess,
+        duckdb: DuckDBEngine,
+        seconds_max: float,
+        tables_of: Callable[[Pin], tuple[TrinoTable, ...]],
+    ) -> None:
+        self._client, self._duckdb, self._seconds = Client(access, seconds_max), duckdb, seconds_max
+        self.tables_of, self._checked = tables_of, Checked()
+
+    def session(self, pins: tuple[Pin, ...]) -> "TrinoSession":
+        """Return a session over exactly these pins, for one question. StorageError when a version is gone."""
+        tables = {pin.product: self.tables_of(pin) for pin in pins}
+        hold = self._duckdb.hold(pins)
+        return TrinoSession(hold, self._seconds, client=self._client, tables=tables, checked=self._checked)
+
+
+class TrinoSession(Session):
+    """DuckDB's session until it runs."""
+
+    def __init__(
+        self,
+        hold: Hold,
+        seconds_max: float,
+        *,
+        client: Client,
+        tables: Mapping[str, tuple[TrinoTable, ...]],
+        checked: "Checked",
+    ) -> None:
+        super().__init__(hold, seconds_max)
+        self._client, self._tables, self._checked = client, tables, checked
+        self._ready: tuple[TrinoSQL, pa.Schema] | None = None
+        self._statement: Statement | None = None
+
+    def require_runnable(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> None:
+        """Translate it, and see what Trino makes of that. QueryRejectedError for what has no equal there."""
+        columns = self.describe(governed, parameters)
+        sql = translate(governed, parameters, self._tables, [type_ for _, type_ in columns])
+        self._checked.require(sql, self._client)
+        self._ready = sql, schema_of(columns)
+
+    def run(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> Rows:
+        """Start it on Trino, and wait for its first rows; DuckDB's worker is let go. EngineError, UnreachableError."""
+        if self._ready is None:
+            raise EngineError("this was not seen to be runnable on Trino", fix="ask again")
+        sql, schema = self._ready
+        self.close()
+        self._statement = self._client.start(sql.text)
+        self._statement.wait()
+        return TrinoRunning(self._statement, schema)
+
+    def cancel(self) -> None:
+        """Stop what was asked, from any thread, its answer too; who waits for it is told so."""
+        super().cancel()
+        if self._statement is not None:
+            self._statement.cancel()
+
+
+class TrinoRunning:
+    """A query under way on Trino. `rows` and `bytes` are what has come so far."""
+
+    def __init__(self, statement: Statement, schema: pa.Schema) -> None:
+        self._statement, self._schema = statement, schema
+        self.rows = self.bytes = 0
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The answer's columns."""
+        return self._schema
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Splits done, and how many there are so far."""
+        told = self._statement.progress
+        return int(told.get("completedSplits", 0)), int(told.get("totalSplits", 0))
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What all nodes spent on it so far."""
+        return float(self._statement.progress.get("cpuTimeMillis", 0)) / 1000
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the answer, a page of Trino's at a time."""
+        for page in self._statement.pages():
+            batch = batch_of(page, self._schema)
+            self.rows, self.bytes = self.rows + batch.num_rows, self.bytes + batch.nbytes
+            yield batch
+
+    def close(self) -> None:
+        """Stop what is left of it."""
+        self._statement.close()
+
+    def cancel(self) -> None:
+        """Stop the query, from any thread; who reads it is told so."""
+        self._statement.cancel()
+
+
+class Checked:
+    """Texts that Trino was seen to read as they are meant. What that depends on is all in the text: versions, rules, masks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._texts: OrderedDict[str, None] = OrderedDict()  # the last used at the end
+
+    def require(self, sql: TrinoSQL, client: Client) -> None:
+        """Raise QueryRejectedError unless Trino reads the text as it is meant: two EXPLAINs, and one for each fence."""
+        with self._lock:
+            if sql.text in self._texts:
+                self._texts.move_to_end(sql.text)
+                return
+        verify_reads(client.text(f"EXPLAIN (TYPE IO, FORMAT JSON) {sql.text}"), sql.tables)
+        if sql.guards:
+            verify_fences(_plan(sql.text, client), [_plan(each, client) for each in sql.guards.values()])
+        with self._lock:
+            self._texts[sql.text] = None
+            if len(self._texts) > KEPT_MAX:
+                self._texts.popitem(last=False)
+
+
+def _plan(text: str, client: Client) -> str:
+    return client.text(f"EXPLAIN (TYPE LOGICAL, FORMAT JSON) {text}")

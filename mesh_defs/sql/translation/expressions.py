@@ -1,0 +1,344 @@
+"""Expressions: each reviewed node of DuckDB's SQL as Trino's, or a refusal by name. What is not in the table is refused."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from sqlglot import exp
+
+from mesh_defs.sql.tokens import DIALECT
+from mesh_defs.sql.translation import calls, folds
+from mesh_defs.sql.translation.functions import AGGREGATES, OWN, WINDOWS, same
+from mesh_defs.sql.translation.numbers import ARITHMETIC, COMPARISONS, arithmetic, compared
+from mesh_defs.sql.translation.scope import Output, Scope
+from mesh_defs.sql.translation.values import UNKNOWN, Value, cast, common, family, literal, met, refused, unified
+from mesh_defs.sql.types import duckdb_type
+
+# A query within an expression, given the names around it: Trino's tree, and its columns.
+Subquery = Callable[[exp.Expr, Scope], tuple[exp.Query, list[Output]]]
+
+_CASTS = {
+    "whole": {"decimal", "DOUBLE", "VARCHAR"},
+    "decimal": {"whole", "DOUBLE", "VARCHAR"},
+    "BOOLEAN": {"whole", "VARCHAR"},
+    "DATE": {"TIMESTAMP"},
+    "TIMESTAMP": {"DATE"},
+    "UUID": {"VARCHAR"},
+    "FLOAT": {"DOUBLE"},
+}
+_NUMBER = re.compile(r"(\d+)(?:\.(\d*))?|\.(\d+)")
+_FLOAT = re.compile(r"(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_FLOATS = ("DOUBLE", "FLOAT")
+
+
+class Expressions:
+    """Translates within a scope; `subquery` translates the queries that expressions hold."""
+
+    def __init__(self, subquery: Subquery) -> None:
+        self._subquery = subquery
+
+    def value(self, node: exp.Expr, scope: Scope) -> Value:
+        """Return the expression's value. QueryRejectedError names what has no equal in Trino."""
+        translate = _NODES.get(type(node))
+        if translate is None:
+            raise refused(
+                node, f"{type(node).__name__.upper()} was not tried to mean the same", "say it in a simpler form"
+            )
+        return translate(self, node, scope)
+
+    def condition(self, node: exp.Expr, scope: Scope) -> exp.Expr:
+        """Return a BOOLEAN's tree."""
+        value = self.value(node, scope)
+        if value.type not in ("BOOLEAN", UNKNOWN):
+            raise refused(node, f"{value.type} is no condition", "compare it with something")
+        return value.tree
+
+    def ordered(self, node: exp.Expr, value: Value) -> list[exp.Ordered]:
+        """Return one item of ORDER BY over what it orders by, NULLs where DuckDB has them.
+
+        Two of a DOUBLE with NULLS FIRST, which would take NaN, the greatest of all, to the front with them.
+        """
+        first, nulls_first = list[exp.Ordered](), bool(node.args.get("nulls_first"))
+        if nulls_first and value.type in _FLOATS:
+            known = exp.Is(this=value.tree.copy(), expression=exp.Not(this=exp.Null()))
+            first, nulls_first = [exp.Ordered(this=exp.Paren(this=known), nulls_first=False)], False
+        return [*first, exp.Ordered(this=value.tree, desc=bool(node.args.get("desc")), nulls_first=nulls_first)]
+
+    def order(self, order: exp.Expr, scope: Scope) -> exp.Order:
+        """Return ORDER BY within a window."""
+        items = [item for each in order.expressions for item in self.ordered(each, self.value(each.this, scope))]
+        return exp.Order(expressions=items)
+
+    def _paren(self, node: exp.Expr, scope: Scope) -> Value:
+        value = self.value(node.this, scope)
+        return Value(tree=exp.Paren(this=value.tree), type=value.type, text=value.text, number=value.number)
+
+    def _column(self, node: exp.Column, scope: Scope) -> Value:
+        return scope.resolve(node)
+
+    def _literal(self, node: exp.Literal, scope: Scope) -> Value:
+        if node.is_string:
+            return Value(tree=exp.Literal.string(node.name), type="VARCHAR", text=node.name)
+        digits = node.name.replace("_", "")
+        if _FLOAT.fullmatch(digits) and isfinite(float(digits)):
+            written = repr(float(digits))
+            return Value(
+                tree=exp.Literal.number(written if "e" in written else f"{written}e0"), type="DOUBLE", number=digits
+            )
+        found = _NUMBER.fullmatch(digits)
+        before, after = (found[1] or "", found[2] or found[3] or "") if found else ("", "")
+        if not found or len(before + after) > 38:
+            raise refused(node, f"the number {node.name} is not read alike", "write it with digits, 38 at most")
+        if "." not in digits:
+            return _integer(digits)
+        number = f"{before or '0'}.{after or '0'}"
+        tree = exp.Literal.number(number)
+        width = max(len(before + after), 1)
+        return cast(Value(tree=tree, type="", number=number), f"DECIMAL({width},{len(after)})")
+
+    def _null(self, node: exp.Expr, scope: Scope) -> Value:
+        return Value(tree=exp.Null(), type=UNKNOWN)
+
+    def _boolean(self, node: exp.Expr, scope: Scope) -> Value:
+        return Value(tree=exp.Boolean(this=node.this), type="BOOLEAN")
+
+    def _neg(self, node: exp.Expr, scope: Scope) -> Value:
+        value = self.value(node.this, scope)
+        if value.family not in ("whole", "decimal", "DOUBLE"):
+            raise refused(node, f"there is no - before {value.type}")
+        number = f"-{value.number}" if value.number else None
+        return Value(tree=exp.Paren(this=exp.Neg(this=value.tree)), type=value.type, number=number)
+
+    def _logic(self, node: exp.Expr, scope: Scope) -> Value:
+        one, other = self.condition(node.this, scope), self.condition(node.args["expression"], scope)
+        return Value(tree=exp.Paren(this=type(node)(this=one, expression=other)), type="BOOLEAN")
+
+    def _not(self, node: exp.Expr, scope: Scope) -> Value:
+        return _truth(exp.Not(this=exp.Paren(this=self.condition(node.this, scope))))
+
+    def _compare(self, node: exp.Binary, scope: Scope) -> Value:
+        return _truth(compared(node, self.value(node.this, scope), self.value(node.expression, scope)))
+
+    def _is(self, node: exp.Expr, scope: Scope) -> Value:
+        wanted = node.args["expression"]
+        negated = isinstance(wanted, exp.Not)
+        wanted = wanted.this if negated else wanted
+        if isinstance(wanted, exp.Null):
+            nothing: exp.Expr = exp.Not(this=exp.Null()) if negated else exp.Null()
+            return _truth(exp.Is(this=self.value(node.this, scope).tree, expression=nothing))
+        kind = exp.NullSafeNEQ if negated else exp.NullSafeEQ
+        return _truth(kind(this=self.condition(node.this, scope), expression=exp.Boolean(this=wanted.this)))
+
+    def _distinct_from(self, node: exp.Binary, scope: Scope) -> Value:
+        one, other = met(self.value(node.this, scope), self.value(node.expression, scope), node)
+        if {one.type, other.type} & {*_FLOATS}:
+            raise refused(node, "IS DISTINCT FROM between DOUBLEs was not tried", "compare with = and IS NULL")
+        return _truth(type(node)(this=one.tree, expression=other.tree))
+
+    def _between(self, node: exp.Expr, scope: Scope) -> Value:
+        value = self.value(node.this, scope)
+        low, high = self.value(node.args["low"], scope), self.value(node.args["high"], scope)
+        above = compared(exp.GTE(), value, low)
+        below = compared(
+            exp.LTE(), Value(tree=value.tree.copy(), type=value.type, text=value.text, number=value.number), high
+        )
+        return _truth(exp.And(this=above, expression=below))
+
+    def _in(self, node: exp.Expr, scope: Scope) -> Value:
+        value = self.value(node.this, scope)
+        if query := node.args.get("query"):
+            tree, outputs = self._subquery(query.this if isinstance(query, exp.Subquery) else query, scope)
+            shared = common(value, Value(tree=value.tree, type=_only(outputs, node).type), node)
+            if shared in _FLOATS:
+                raise refused(node, "IN between DOUBLEs was not tried", "CAST both to a DECIMAL")
+            return _truth(exp.In(this=value.tree, query=exp.Subquery(this=tree)))
+        listed = [met(value, self.value(each, scope), node)[1] for each in node.expressions]
+        if value.family in _FLOATS and not all(each.number for each in listed):
+            raise refused(node, "IN between DOUBLEs was not tried", "compare with =")
+        return _truth(exp.In(this=value.tree, expressions=[each.tree for each in listed]))
+
+    def _like(self, node: exp.Binary, scope: Scope) -> Value:
+        one, other = self.value(node.this, scope), self.value(node.expression, scope)
+        if {one.type, other.type} - {"VARCHAR", UNKNOWN}:
+            raise refused(node, "LIKE takes texts", "CAST it to VARCHAR")
+        like = exp.Like(this=one.tree, expression=other.tree)
+        return _truth(exp.Not(this=exp.Paren(this=like)) if node.args.get("negate") else like)
+
+    def _case(self, node: exp.Expr, scope: Scope) -> Value:
+        operand = node.this and self.value(node.this, scope)
+        conditions, values = [], []
+        for branch in node.args["ifs"]:
+            if operand:
+                again = Value(tree=operand.tree.copy(), type=operand.type, text=operand.text, number=operand.number)
+                conditions.append(compared(exp.EQ(), again, self.value(branch.this, scope)))
+            else:
+                conditions.append(self.condition(branch.this, scope))
+            values.append(self.value(branch.args["true"], scope))
+        default = node.args.get("default")
+        trees, type_ = unified([*values, *([self.value(default, scope)] if default else [])], node)
+        branches = [exp.If(this=each, true=tree) for each, tree in zip(conditions, trees, strict=False)]
+        return Value(tree=exp.Case(ifs=branches, default=trees[-1] if default else None), type=type_)
+
+    def _cast(self, node: Any, scope: Scope) -> Value:
+        value, type_ = self.value(node.this, scope), duckdb_type(node.to.sql(DIALECT)) or ""
+        if value.text is not None and type_ != "VARCHAR":
+            return literal(value.text, type_, node)
+        wanted = family(type_)
+        known = value.type == UNKNOWN or wanted == value.family or wanted in _CASTS.get(value.family, ())
+        if not known:
+            raise refused(node, f"a CAST from {value.type} to {type_ or node.to.sql(DIALECT)} gives something else")
+        if wanted == "VARCHAR" and value.family == "decimal":
+            value = cast(value, value.type)
+        return cast(value, type_, node, guarded=isinstance(node, exp.TryCast))
+
+    def _arithmetic(self, node: exp.Binary, scope: Scope) -> Value:
+        one, other = self.value(node.this, scope), node.expression
+        if isinstance(other, exp.Interval) and isinstance(node, exp.Add | exp.Sub):
+            return calls.moved(node, one, other)
+        right = self.value(other, scope)
+        if isinstance(node, exp.Add | exp.Sub) and "DATE" in (one.type, right.type):
+            return calls.days(node, one, right)
+        return arithmetic(node, one, right)
+
+    def _joined(self, node: exp.Binary, scope: Scope) -> Value:
+        one, other = self.value(node.this, scope), self.value(node.expression, scope)
+        if {one.type, other.type} - {"VARCHAR", UNKNOWN}:
+            raise refused(node, "|| joins texts", "CAST it to VARCHAR")
+        return Value(tree=exp.Paren(this=exp.DPipe(this=one.tree, expression=other.tree)), type="VARCHAR")
+
+    def _scalar(self, node: exp.Expr, scope: Scope) -> Value:
+        tree, outputs = self._subquery(node.this, scope)
+        return Value(tree=exp.Subquery(this=tree), type=_only(outputs, node).type)
+
+    def _exists(self, node: exp.Expr, scope: Scope) -> Value:
+        return _truth(exp.Exists(this=self._subquery(node.this, scope)[0]))
+
+    def _extract(self, node: exp.Expr, scope: Scope) -> Value:
+        return calls.part(node.this.name, self.value(node.args["expression"], scope), node)
+
+    def _substring(self, node: exp.Expr, scope: Scope) -> Value:
+        given = [node.args[key] for key in ("this", "start", "length") if node.args.get(key)]
+        return calls.own("substring", [self.value(each, scope) for each in given], node)
+
+    def _call(self, node: exp.Expr, scope: Scope) -> Value:
+        if node.name in AGGREGATES:
+            return self._aggregate(node, scope, lambda tree: tree)
+        arguments = [self.value(each, scope) for each in node.expressions]
+        if node.name in OWN:
+            return calls.own(node.name, arguments, node)
+        return same(node.name, arguments, node)
+
+    def _filter(self, node: exp.Expr, scope: Scope, over: folds.Around = lambda tree: tree) -> Value:
+        if not isinstance(node.this, exp.Anonymous) or node.this.name not in AGGREGATES:
+            raise refused(node, "FILTER stands behind an aggregate")
+        where = self.condition(node.args["expression"].this, scope)
+
+        def filtered(tree: exp.Expr) -> exp.Expr:
+            return over(exp.Filter(this=tree, expression=exp.Where(this=where.copy())))
+
+        return self._aggregate(node.this, scope, filtered)
+
+    def _aggregate(self, node: exp.Expr, scope: Scope, around: folds.Around) -> Value:
+        arguments = node.expressions
+        distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
+        arguments = arguments[0].expressions if distinct else arguments
+        counted = [each for each in arguments if not isinstance(each, exp.Star)]
+        if len(arguments) > 1 or (isinstance(arguments[0], exp.Order) if arguments else False):
+            raise refused(node, f"{node.name} takes one column, without an order")
+        value = self.value(counted[0], scope) if counted else None
+        return folds.aggregate(node.name, value, node, around, distinct=distinct)
+
+    def _window(self, node: exp.Expr, scope: Scope) -> Value:
+        parts = {
+            "partition_by": [self.value(each, scope).tree for each in node.args.get("partition_by") or []],
+            "order": self.order(node.args["order"], scope) if node.args.get("order") else None,
+            "spec": _spec(node.args.get("spec")),
+        }
+
+        def over(tree: exp.Expr) -> exp.Expr:
+            return exp.Window(this=tree, over="OVER", **{key: _copied(each) for key, each in parts.items()})
+
+        function = node.this
+        if isinstance(function, exp.Filter):
+            return self._filter(function, scope, over)
+        if not isinstance(function, exp.Anonymous) or function.name not in AGGREGATES | WINDOWS:
+            raise refused(function, "this window function was not tried")
+        if function.name in AGGREGATES:
+            if any(isinstance(each, exp.Distinct) for each in function.expressions):
+                raise refused(function, "DISTINCT does not go with OVER")
+            return self._aggregate(function, scope, over)
+        if parts["spec"] is not None and function.name not in folds.FRAMED:
+            raise refused(function, f"{function.name} takes no frame", "leave ROWS … out")
+        found = folds.window(function.name, [self.value(each, scope) for each in function.expressions], function)
+        return Value(tree=over(found.tree), type=found.type)
+
+
+def _integer(digits: str) -> Value:
+    number = int(digits)
+    if number >= 2**63:
+        return cast(Value(tree=exp.Literal.number(digits), type="", number=digits), "HUGEINT")
+    return Value(
+        tree=exp.Literal.number(str(number)), type="INTEGER" if number < 2**31 else "BIGINT", number=str(number)
+    )
+
+
+def _truth(tree: exp.Expr) -> Value:
+    return Value(tree=exp.Paren(this=tree), type="BOOLEAN")
+
+
+def _only(outputs: Sequence[Output], node: exp.Expr) -> Output:
+    if len(outputs) != 1:
+        raise refused(node, "a SELECT within an expression has one column")
+    return outputs[0]
+
+
+def _copied(part: Any) -> Any:
+    return [each.copy() for each in part] if isinstance(part, list) else part and part.copy()
+
+
+def _spec(spec: exp.Expr | None) -> exp.WindowSpec | None:
+    """Rows may be counted, or all up to the current one; RANGE by a distance, and GROUPS, were not tried."""
+    if spec is None:
+        return None
+    kind = spec.text("kind").upper()
+    bounds = {key: spec.args.get(key) for key in ("start", "start_side", "end", "end_side")}
+    counted = [each for each in bounds.values() if isinstance(each, exp.Expr)]
+    plain = all(isinstance(each, exp.Literal) and each.name.isdigit() for each in counted)
+    if kind not in ("ROWS", "RANGE") or not plain or (kind == "RANGE" and counted):
+        raise refused(spec, "this window frame was not tried", "count ROWS, or leave the frame out")
+    return exp.WindowSpec(
+        kind=kind, **{key: _copied(each) if isinstance(each, exp.Expr) else each for key, each in bounds.items()}
+    )
+
+
+_NODES: Mapping[type[exp.Expr], Callable[[Expressions, Any, Scope], Value]] = {
+    exp.Paren: Expressions._paren,
+    exp.Column: Expressions._column,
+    exp.Literal: Expressions._literal,
+    exp.Null: Expressions._null,
+    exp.Boolean: Expressions._boolean,
+    exp.Neg: Expressions._neg,
+    exp.And: Expressions._logic,
+    exp.Or: Expressions._logic,
+    exp.Not: Expressions._not,
+    **dict.fromkeys(COMPARISONS, Expressions._compare),
+    exp.Is: Expressions._is,
+    exp.NullSafeEQ: Expressions._distinct_from,
+    exp.NullSafeNEQ: Expressions._distinct_from,
+    exp.Between: Expressions._between,
+    exp.In: Expressions._in,
+    exp.Like: Expressions._like,
+    exp.Case: Expressions._case,
+    exp.Cast: Expressions._cast,
+    exp.TryCast: Expressions._cast,
+    **dict.fromkeys(ARITHMETIC, Expressions._arithmetic),
+    exp.DPipe: Expressions._joined,
+    exp.Subquery: Expressions._scalar,
+    exp.Exists: Expressions._exists,
+    exp.Extract: Expressions._extract,
+    exp.Substring: Expressions._substring,
+    exp.Anonymous: Expressions._call,
+    exp.Filter: Expressions._filter,
+    exp.Window: Expressions._window,
+}

@@ -1,0 +1,125 @@
+"""From DuckDB's governed text to Trino's: the text itself, and what is refused by name. No server."""
+
+import pytest
+
+from mesh_defs.errors import QueryRejectedError
+from mesh_defs.model.access import Mask, RowRule, View
+from mesh_defs.model.query import TrinoTable
+from mesh_defs.sql.functions import REVIEWED
+from mesh_defs.sql.parse import parse_select
+from mesh_defs.sql.rewrite import govern
+from mesh_defs.sql.translation.functions import AGGREGATES, OWN, SAME, WINDOWS
+from mesh_defs.sql.translation.translate import TrinoSQL, translate
+from tests.sql.world import a_pin
+
+COLUMNS = {
+    "id": "BIGINT",
+    "region": "VARCHAR",
+    "cost": "DECIMAL(12,2)",
+    "score": "DOUBLE",
+    "day": "DATE",
+    "tags": "VARCHAR[]",
+}
+PRODUCT = "events.clicks"
+WHOLE = View(grant="g")
+EUROPE = View(grant="g", rules=(RowRule(text="r", bound="region = 'EU'", source="s"),), masks={"id": Mask(kind="null")})
+
+
+def translated(sql: str, types: list[str], view: View = WHOLE, parameters: dict[str, object] | None = None) -> TrinoSQL:
+    pin = a_pin(PRODUCT, COLUMNS)
+    governed = govern(parse_select(sql), {PRODUCT: pin}, {PRODUCT: view}, parameters or {})
+    table = TrinoTable(catalog="lake", schema="events", name="clicks", snapshot=42)
+    return translate(governed, parameters or {}, {PRODUCT: [table]}, types)
+
+
+def test_a_version_is_read_at_its_snapshot_and_every_name_is_our_own() -> None:
+    made = translated("SELECT region AS r FROM events.clicks AS c ORDER BY r DESC LIMIT 3", ["VARCHAR"])
+    assert made.text == (
+        'SELECT CAST("r0"."c1" AS VARCHAR) AS "c0" FROM (SELECT "r1"."id" AS "c0", "r1"."region" AS "c1",'
+        ' "r1"."cost" AS "c2", "r1"."score" AS "c3", "r1"."day" AS "c4" FROM "lake"."events"."clicks"'
+        ' FOR VERSION AS OF 42 AS "r1") AS "r0" ORDER BY "c0" DESC LIMIT 3'
+    )
+    assert made.guards == {}
+
+
+def test_hidden_rows_stay_behind_a_fence_with_every_column_that_is_seen() -> None:
+    made = translated("SELECT count(*) FROM events.clicks", ["BIGINT"], EUROPE)
+    guard = made.guards[PRODUCT]
+    assert guard in made.text
+    assert guard.endswith(
+        'random() AS "fence" FROM "lake"."events"."clicks" FOR VERSION AS OF 42 AS "r1"'
+        ' WHERE (("r1"."region" = \'EU\'))) AS "r2" WHERE "r2"."fence" >= 0e0'
+    )
+    assert 'CASE WHEN "r2"."fence" >= 0e0 THEN "r2"."c1" END AS "c1"' in guard
+    assert 'CAST(NULL AS BIGINT) AS "c0"' in guard
+
+
+@pytest.mark.parametrize(
+    ("sql", "type_", "part"),
+    [
+        ("id / 2", "DOUBLE", 'CAST("r0"."c0" AS DOUBLE) / CAST(2 AS DOUBLE)'),
+        ("id // 2", "BIGINT", '"r0"."c0" / nullif(2, 0)'),
+        ("score > 1", "BOOLEAN", 'is_nan("r0"."c3")'),
+        ("sum(id)", "HUGEINT", 'sum(CAST("r0"."c0" AS DECIMAL(38, 0)))'),
+        ("avg(cost)", "DOUBLE", 'CAST(count("r0"."c2") AS DOUBLE)'),
+        ("concat(region, 'x')", "VARCHAR", """concat(coalesce("r0"."c1", ''), coalesce('x', ''))"""),
+        ("day + INTERVAL 1 MONTH", "TIMESTAMP", 'CAST("r0"."c4" AS TIMESTAMP(6)) + INTERVAL \'1\' MONTH'),
+        ("region NOT LIKE 'a%'", "BOOLEAN", 'NOT ("r0"."c1" LIKE \'a%\')'),
+        ("day > '2026-01-31'", "BOOLEAN", '"r0"."c4" > CAST(\'2026-01-31\' AS DATE)'),
+        ("left(region, 2)", "VARCHAR", 'substr("r0"."c1", 1, 2)'),
+    ],
+)
+def test_what_trino_means_otherwise_is_written_out(sql: str, type_: str, part: str) -> None:
+    assert part in translated(f"SELECT {sql} AS x FROM events.clicks", [type_]).text
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT CAST(region AS INTEGER) FROM {p}", "VARCHAR to INTEGER gives something else, near 'region'"),
+        ("SELECT CAST(score AS VARCHAR) FROM {p}", "DOUBLE to VARCHAR gives something else"),
+        ("SELECT tags FROM {p}", r"'tags' of type VARCHAR\[\] is not read"),
+        ("SELECT * FROM {p}", r"'tags' of type VARCHAR\[\] is not read"),
+        ("SELECT id FROM {p} QUALIFY row_number() OVER () = 1", "QUALIFY was not tried .* subquery, with WHERE"),
+        ("SELECT DISTINCT ON (region) id FROM {p}", "DISTINCT ON was not tried"),
+        ("SELECT id FROM {p} ASOF JOIN {p} b USING (day)", "METHOD was not tried"),
+        ("SELECT id FROM {p} USING SAMPLE 3", "SAMPLE was not tried"),
+        ("SELECT approx_count_distinct(id) FROM {p}", "approximates in its own way.* — count exactly"),
+        ("SELECT any_value(id) FROM {p}", "which row it takes"),
+        ("SELECT regexp_matches(region, 'a') FROM {p}", "use LIKE"),
+        ("SELECT current_date FROM {p}", "the engines' clocks may differ"),
+        ("SELECT region ILIKE 'a' FROM {p}", "ILIKE was not tried .* lower"),
+        ("SELECT list_sum([id]) FROM {p}", "ARRAY was not tried"),
+        ("SELECT replace(region, '', 'x') FROM {p}", "literal that is not empty"),
+        ("SELECT substr(region, -2) FROM {p}", "from 1 on"),
+        ("SELECT region FROM {p} GROUP BY ROLLUP (region)", "ROLLUP was not tried"),
+        ("WITH RECURSIVE t AS (SELECT id FROM {p} UNION SELECT id FROM t) SELECT id FROM t", "RECURSIVE was not tried"),
+        ("SELECT id FROM {p} WHERE score IN (SELECT score FROM {p})", "IN between DOUBLEs"),
+        ("SELECT a.id FROM {p} a RIGHT JOIN {p} b USING (id)", "USING in a RIGHT JOIN"),
+    ],
+)
+def test_what_was_not_tried_is_refused_by_name_with_the_mend(sql: str, why: str) -> None:
+    with pytest.raises(QueryRejectedError, match=f"on Trino .*{why}"):
+        translated(sql.format(p=PRODUCT), ["BIGINT"])
+
+
+def test_a_refusal_tells_nothing_of_a_rule() -> None:
+    hidden = View(grant="g", rules=(RowRule(text="r", bound="tags IS NULL", source="s"),))
+    with pytest.raises(QueryRejectedError) as refused:
+        translated("SELECT id FROM events.clicks", ["BIGINT"], hidden)
+    assert "tags" not in str(refused.value)
+
+
+def test_another_type_than_duckdb_found_is_refused() -> None:
+    with pytest.raises(QueryRejectedError, match="found to be BIGINT, and by DuckDB VARCHAR"):
+        translated("SELECT id FROM events.clicks", ["VARCHAR"])
+
+
+def test_parameters_are_written_as_values() -> None:
+    made = translated("SELECT id FROM events.clicks WHERE region = $r", ["BIGINT"], parameters={"r": "it's"})
+    assert "= 'it''s'" in made.text
+
+
+def test_the_lists_name_reviewed_functions_only() -> None:
+    named = {each.name for each in SAME} | OWN | AGGREGATES | WINDOWS
+    assert named - REVIEWED == {"extract"}
