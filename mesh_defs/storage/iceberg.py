@@ -109,7 +109,8 @@ class IcebergStorage:
         A partition may add columns at the end: the others' files lack them then. On StorageUnreachableError it is open
         whether it was published.
         """
-        with self.tables.writing("the new version could not be published") as found:
+        what = "the new version could not be published"
+        with self.tables.writing(what) as found, failures.told(what, self.files.where):
             versions = Versions(found.table, self.files) if found.table else None
             record = versions.current() if versions else None
             if record and record.version.id == candidate.id:
