@@ -52,12 +52,13 @@ def govern(
     if not _reads_back(tree, text):
         what = "the SQL has a form whose meaning may change when it is rewritten"
         raise QueryRejectedError(what, fix="put brackets around mixed operators, or say it in a simpler form")
+    texts = {product: write(select.copy()) for product, select in guards.items()}
     hiding = any(views[product].rules for product in statement.products)
     return GovernedSQL(
         text=text,
         pins=tuple(pins[product] for product in statement.products),
-        guards={product: write(select.copy()) for product, select in guards.items()},
-        visible=dict(_visible(select, statement.tree) for select in guards.values()) if hiding else {},
+        guards=texts,
+        visible={texts[name]: _visible(texts[name], guards[name], statement.tree) for name in texts} if hiding else {},
         alone=hiding and not is_bounded(statement.tree, parameters),
     )
 
@@ -84,10 +85,9 @@ def _reads_back(tree: exp.Expr, text: str) -> bool:
         return False
 
 
-def _visible(guard: exp.Select, asked: exp.Expr) -> tuple[str, str]:
-    text = write(guard.copy())
+def _visible(text: str, guard: exp.Select, asked: exp.Expr) -> str:
     used = used_columns(asked, (shown.alias_or_name for shown in guard.expressions))
-    return text, f"SELECT {', '.join(map(quoted, used))} FROM ({text})"
+    return f"SELECT {', '.join(map(quoted, used))} FROM ({text})"
 
 
 def _subquery(table: exp.Table, select: exp.Select) -> exp.Subquery:
