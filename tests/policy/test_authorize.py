@@ -162,6 +162,7 @@ GRANTS = st.lists(
         expires=st.none() | st.sampled_from([TODAY, TODAY - timedelta(days=1)]),
     ),
     max_size=6,
+    unique_by=lambda grant: (grant.product, grant.id),  # an access file in which an id stands twice is refused
 )
 REQUESTS = st.builds(
     AccessRequest,
