@@ -49,9 +49,12 @@ class RequestBook:
                 self._fold, self._page = fold, Page(newest=last, requests=fold.requests)
             return self._page
 
-    def grants(self, mesh: Mesh) -> tuple[Grant, ...]:
-        """The grants that hold under these declarations; those that have ended by time among them, to be told so."""
-        page = self.page()
+    def grants(self, mesh: Mesh, page: Page | None = None) -> tuple[Grant, ...]:
+        """The grants that hold under these declarations; those that have ended by time among them, to be told so.
+
+        `page`: one that was looked up for the same use; looked up here when it is left out.
+        """
+        page = page or self.page()
         known = self._grants
         if known is None or known[0] is not mesh or known[1] != page.newest:
             known = self._grants = mesh, page.newest, tuple(_grants(page.requests, mesh))

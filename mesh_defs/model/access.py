@@ -175,12 +175,14 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Allowed or not, by which view of each product, and why. Never a bool: write `decision.allowed`."""
+    """Allowed or not, by which view of each product, why, and by which revision of the rules. Never a bool: write
+    `decision.allowed`."""
 
     allowed: bool
     views: Mapping[str, View]
     reasons: tuple[str, ...]
     fix: str = ""
+    revision: str = ""
 
     @property
     def grants(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ OWN_DOMAIN = "own-domain"
 class Policy:
     """All that a decision depends on besides the request: what is granted, what may be asked for, what all obey.
 
-    `stewards` of the domains answer what is asked for.
+    `stewards` of the domains answer what is asked for. `revision` names these rules, for the records of what was decided.
     """
 
     grants: tuple[Grant, ...]
@@ -25,6 +25,7 @@ class Policy:
     standards: Standards
     requestable: tuple[Requestable, ...] = ()
     stewards: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
 
 
 def authorize(request: AccessRequest, policy: Policy) -> Decision:
@@ -46,7 +47,13 @@ def authorize(request: AccessRequest, policy: Policy) -> Decision:
         else:
             missing.append(product)
         reasons.append(f"{product}: {reason}")
-    return Decision(allowed=not missing, views=chosen, reasons=tuple(reasons), fix=_fix(request, missing, policy))
+    return Decision(
+        allowed=not missing,
+        views=chosen,
+        reasons=tuple(reasons),
+        fix=_fix(request, missing, policy),
+        revision=policy.revision,
+    )
 
 
 def applying(product: str, request: AccessRequest, policy: Policy) -> tuple[Grant, str] | None:

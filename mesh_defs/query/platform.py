@@ -40,12 +40,13 @@ class Platform:
 
     def policy(self) -> Policy:
         """What decisions depend on, as it is now: what the files grant, and what was given on request and not taken back."""
-        mesh = self.mesh
+        mesh, page = self.mesh, self.requests.page()
         return Policy(
-            grants=(*mesh.grants, *self.requests.grants(mesh)),
+            grants=(*mesh.grants, *self.requests.grants(mesh, page)),
             contracts=mesh.contracts,
             standards=mesh.standards,
             requestable=mesh.requestable,
+            revision=f"{mesh.revision}.{page.newest}",
         )
 
     def plan(self, asked: EngineName | None, pins: Mapping[str, Pin]) -> QueryPlan:
@@ -67,10 +68,6 @@ class Platform:
                 tables_of(pin, self.mesh, self.settings)
             except StorageError as error:
                 yield name, f"{error.what} — {error.fix}"
-
-    def revision(self) -> str:
-        """Names the rules that hold now: those of the files, and what was given on request."""
-        return f"{self.mesh.revision}.{self.requests.page().newest}"
 
     def storage_of(self, product: DataProduct) -> Readable:
         """Open what is read of the product in the environment of the settings."""

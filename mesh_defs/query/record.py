@@ -89,7 +89,7 @@ class Record:
             "grants": decision.grants,
             "reasons": list(decision.reasons),
             "generation": self._platform.mesh.snapshot.generation,
-            "revision": self._platform.revision(),
+            "revision": decision.revision,
         }
 
     def _append(self, kind: str, body: dict[str, Any]) -> LedgerEntry:

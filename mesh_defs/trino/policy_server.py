@@ -124,7 +124,7 @@ class PolicyServer:
             "grants": decision.grants if decision is not None else {},
             "reasons": list(decision.reasons) if decision is not None else [],
             "generation": platform.mesh.snapshot.generation,
-            "revision": platform.revision(),
+            "revision": rights.policy.revision,
             "trino_query": question.query,
         }
         platform.ledger.append("allowed" if allowed else "denied", body, at=platform.clock())
