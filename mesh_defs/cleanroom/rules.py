@@ -18,7 +18,7 @@ from mesh_defs.model.room import (
     Question,
     SharedTable,
 )
-from mesh_defs.sql.analysis import NO_ARGUMENTS, Arguments, compile_analysis
+from mesh_defs.sql.analysis import Arguments, compile_analysis
 
 # From the one that allows most to the one that allows least.
 _LEVELS: tuple[Level, ...] = ("threshold", "template", "privacy")
@@ -87,6 +87,10 @@ def terms_of(analysis: Analysis, agreement: Agreement, analyst: str) -> Terms:
         if aggregate.function not in functions:
             what = f"{aggregate.function} is not allowed by a rule of these tables"
             raise AnalysisRejectedError(what, fix=f"allowed: {', '.join(sorted(functions)) or 'nothing'}")
+    for field in analysis.measures:
+        if field.table in [table.name for table in tables if table.party == analyst]:
+            fix = "add up the other party's columns; your own rows serve to choose persons"
+            raise AnalysisRejectedError(f"{field} is your own", fix=fix)
     waived = agreement.waived.get("mesh", ())
     terms = Terms(
         level=max((rule.level for rule in rules), key=_LEVELS.index),
@@ -172,6 +176,3 @@ def _some(domain: tuple[DimensionValue, ...]) -> str:
 def _require_named(name: str, names: tuple[str, ...], what: str) -> None:
     if name not in names:
         raise AccessDeniedError(what, fix=f"the agreement names {', '.join(names)}")
-
-
-__all__ = ["NO_ARGUMENTS", "Asked", "Terms", "groups_of", "question_of", "require_valid", "terms_of"]

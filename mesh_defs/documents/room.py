@@ -75,6 +75,7 @@ class _Party(Strict):
 
 class _Measure(Strict):
     functions: Annotated[list[Literal["sum", "avg"]], Limited(min_length=1), AfterValidator(_distinct)]
+    decimals: Annotated[int, Limited(ge=0, le=18)] = 0
     lower: _Bound | None = None
     upper: _Bound | None = None
 
@@ -192,7 +193,7 @@ def _table(table: _Table) -> room.SharedTable:
         person=table.person,
         dimensions={name: tuple(values) for name, values in table.dimensions.items()},
         measures={
-            name: room.Measure(functions=tuple(each.functions), lower=each.lower, upper=each.upper)
+            name: room.Measure(**{**each.model_dump(), "functions": tuple(each.functions)})
             for name, each in table.measures.items()
         },
         rules=tuple(table.rules),

@@ -6,12 +6,17 @@ An analysis is of persons: each shared table has a person column, and tables are
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 Level = Literal["threshold", "template", "privacy"]
 # count: rows; reach: distinct persons.
 Function = Literal["count", "reach", "sum", "avg"]
 DimensionValue = str | int
+# Sums of decimals are decimals; averages are floats, as the engines give them.
+Number = int | float | Decimal
+# Why a group is not shown.
+Why = Literal["small", "dominated", "complementary", "difference"]
 # What an agreement may switch off for a target, by name, signed by all like the rest of it.
 Control = Literal["dominance", "complementary", "differencing", "one_population", "public_domains", "groups_max"]
 # Where a room can run: by parties' own processes, or by a cloud's service.
@@ -46,10 +51,13 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A column that may be added up. `lower` and `upper`: bounds of one person's sum within one group, for noise to be
-    measured by; the unit is the column's own, or its smallest for decimals."""
+    """A column of whole numbers, or of decimals with so many places, that may be added up.
+
+    `lower` and `upper`: bounds of one person's sum within one group, for noise to be measured by, in units of the last place.
+    """
 
     functions: tuple[Literal["sum", "avg"], ...]
+    decimals: int = 0
     lower: int | None = None
     upper: int | None = None
 
@@ -163,6 +171,11 @@ class Analysis:
     filters: tuple[tuple[Field, tuple[DimensionValue, ...]], ...]
     aggregates: tuple[Aggregate, ...]
 
+    @property
+    def measures(self) -> tuple[Field, ...]:
+        """The columns that are added up."""
+        return tuple(sorted({each.field for each in self.aggregates if each.field}))
+
     def as_json(self) -> dict[str, Any]:
         """Lists and texts only, always the same for the same analysis."""
         return {
@@ -186,7 +199,7 @@ class Group:
     """One released group: its dimensions' values in the analysis' order, and a number for each aggregate in its order."""
 
     values: tuple[DimensionValue, ...]
-    numbers: tuple[int | float | None, ...]
+    numbers: tuple[Number | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +207,7 @@ class Withheld:
     """One group that was not released, and why: for the protected parties' ledgers, never for who asked."""
 
     values: tuple[DimensionValue, ...]
-    because: Literal["small", "dominated", "complementary", "difference"]
+    because: Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
