@@ -11,6 +11,7 @@ from mesh_defs.authoring.examine import examine
 from mesh_defs.authoring.folder import Declared, find_cycle, mention
 from mesh_defs.authoring.product import SqlProduct
 from mesh_defs.authoring.publish import binder_message
+from mesh_defs.cleanroom.examined import room_findings
 from mesh_defs.documents.compatibility import compare, demanded_version, is_enough
 from mesh_defs.documents.standards import read_standards
 from mesh_defs.documents.workspace import Location, read_workspace
@@ -59,6 +60,7 @@ def validate(settings: Settings) -> tuple[Finding, ...]:
         findings += _between(everything, policy, root)
         findings += _governed(sections, policy)
         findings += [each for section in sections for told in section.expects for each in _unmet(told, policy)]
+        findings += room_findings(root, policy, datetime.now(UTC))
     findings += _versions(sections, settings)
     return tuple(dict.fromkeys(findings))
 

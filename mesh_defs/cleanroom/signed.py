@@ -58,12 +58,22 @@ def require_signed(agreement: Agreement, statements: tuple[Statement, ...]) -> N
     digest = digest_of(agreement)
     sound = [each for each in statements if each.room == agreement.id and each.agreement == digest]
     for party in agreement.parties:
-        own = [each for each in sound if each.party == party.name and _verified(each, party)]
+        own = [each for each in sound if each.party == party.name and is_genuine(each, party)]
         if any(each.kind == "revoked" for each in own):
             raise AccessDeniedError(f"'{party.name}' has revoked the agreement of '{agreement.id}'")
         if not any(each.kind == "signed" for each in own):
             what = f"'{party.name}' has not signed this version of the agreement of '{agreement.id}'"
             raise AccessDeniedError(what, fix="`mesh room sign` in that party's own mesh")
+
+
+def is_genuine(said: Statement, party: Party) -> bool:
+    """Tell whether a statement was signed with the party's key, as it stands."""
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(party.key))
+    try:
+        key.verify(base64.b64decode(said.signature), said.message())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +115,6 @@ def _party(agreement: Agreement, name: str) -> Party:
             return party
     names = ", ".join(party.name for party in agreement.parties)
     raise AccessDeniedError(f"'{name}' is no party of '{agreement.id}'", fix=f"its parties: {names}")
-
-
-def _verified(said: Statement, party: Party) -> bool:
-    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(party.key))
-    try:
-        key.verify(base64.b64decode(said.signature), said.message())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def _read(file: Path) -> Statement:

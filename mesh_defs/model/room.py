@@ -50,6 +50,15 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """As whom a party reads its own products for a room, and what for. `engine`: None leaves the choice to the mesh."""
+
+    principal: str
+    purpose: str
+    engine: Literal["duckdb", "trino"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """A column of whole numbers, or of decimals with so many places, that may be added up.
 

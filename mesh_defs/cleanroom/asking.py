@@ -1,0 +1,95 @@
+"""Asks a room of this mesh: the way of the terminal, and of products that are made of releases."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from mesh_defs.cleanroom.book import ASKED
+from mesh_defs.cleanroom.room import Room, RoomAnswer
+from mesh_defs.cleanroom.rooms import SEATS, room_at, seats_of
+from mesh_defs.cleanroom.rules import groups_of
+from mesh_defs.cleanroom.signed import RoomFolder
+from mesh_defs.errors import MeshError, UnreachableError
+from mesh_defs.ledger import Ledger
+from mesh_defs.model.room import Agreement, Field
+from mesh_defs.query.platform import Platform
+from mesh_defs.settings import Settings
+from mesh_defs.sql.analysis import Arguments
+
+
+def open_room(settings: Settings, name: str, platform: Platform) -> Room:
+    """Open a room in this process: for one owner's parties, all of whom this mesh speaks for.
+
+    UnreachableError when it does not speak for all of them.
+    """
+    folder = room_at(settings, name)
+    seats = seats_of(folder, platform)
+    missing = [party.name for party in folder.agreement().parties if party.name not in seats]
+    if missing:
+        fix = f"name as whom each reads in rooms/{name}/{SEATS}, if they are of one owner"
+        raise UnreachableError(f"this mesh does not speak for {', '.join(missing)} in room '{name}'", fix=fix)
+    return Room(folder=folder, seats=seats, ledger=platform.ledger, clock=platform.clock)
+
+
+def asker_of(agreement: Agreement, party: str | None, recipient: str | None) -> tuple[str, str]:
+    """Who asks and who is to have the answer: as said, else the first that the agreement names."""
+    analyst = party or agreement.analysts[0]
+    given = recipient or (analyst if analyst in agreement.recipients else agreement.recipients[0])
+    return analyst, given
+
+
+def arguments_of(given: Mapping[str, str], template: str | None, agreement: Agreement) -> Arguments:
+    """Read a template's arguments as they are written in a terminal: whole numbers where its dimension has numbers."""
+    found = next((each for each in agreement.templates if each.name == template), None)
+    numbers = {name for name, of in found.parameters.items() if type(agreement.domain(of)[0]) is int} if found else ()
+    return {name: int(told) if name in numbers and _is_whole(told) else told for name, told in given.items()}
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()
+
+
+def rows_of(answer: RoomAnswer) -> list[tuple[Any, ...]]:
+    """The groups as the question shows them, in the order of the release."""
+    analysis, outputs = answer.release.analysis, answer.question.outputs
+    dimensions, aggregates = list(analysis.dimensions), list(analysis.aggregates)
+    return [
+        tuple(
+            group.values[dimensions.index(what)] if isinstance(what, Field) else group.numbers[aggregates.index(what)]
+            for _, what in outputs
+        )
+        for group in answer.release.groups
+    ]
+
+
+def table_of(answer: RoomAnswer) -> pa.Table:
+    """The groups as an Arrow table, with the columns of the question."""
+    rows, names = rows_of(answer), [name for name, _ in answer.question.outputs]
+    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [[] for _ in names]
+    return pa.table({name: list(column) for name, column in zip(names, columns, strict=True)})
+
+
+def groups_possible(answer: RoomAnswer, agreement: Agreement) -> int:
+    """How many groups the question could have had, whatever the rows hold."""
+    return sum(1 for _ in groups_of(answer.release.analysis, agreement))
+
+
+def begun(ledger: Ledger, room: str) -> dict[str, tuple[str, datetime]]:
+    """Who began each run of a room, and when, by this ledger."""
+    entries = ledger.entries(kind=ASKED, limit=None)
+    return {
+        str(entry.body["run"]): (str(entry.body["analyst"]), datetime.fromisoformat(entry.at))
+        for entry in entries
+        if entry.body.get("room") == room
+    }
+
+
+def is_open(folder: RoomFolder) -> bool:
+    """Whether all parties signed and none revoked, as far as this mesh knows."""
+    try:
+        folder.signed()
+    except MeshError:
+        return False
+    return True

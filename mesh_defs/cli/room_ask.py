@@ -1,0 +1,86 @@
+"""`mesh room ask`: a question to a room, and what may be told of the answer."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mesh_defs.cli.render import print_json, print_table
+from mesh_defs.cli.room_agreement import PAIR
+from mesh_defs.settings import load_settings
+
+if TYPE_CHECKING:
+    from mesh_defs.cleanroom.room import RoomAnswer
+    from mesh_defs.model.room import Agreement
+
+
+@click.command()
+@click.argument("room")
+@click.argument("sql", required=False)
+@click.option("--template", metavar="NAME", help="A signed question instead of SQL.")
+@click.option("--arg", "arguments", type=PAIR, multiple=True, metavar="NAME=VALUE", help="A value of the template's.")
+@click.option("--party", metavar="NAME", help="Who asks, where the agreement lets several.")
+@click.option("--for", "recipient", metavar="NAME", help="Who is to have the answer: who asks, by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def ask(
+    room: str,
+    sql: str | None,
+    template: str | None,
+    arguments: tuple[tuple[str, str], ...],
+    party: str | None,
+    recipient: str | None,
+    as_json: bool,
+) -> None:
+    """Ask a room one question: SQL (`-` reads it from stdin), or a template. What it may ask: `mesh room show ROOM`.
+
+    Groups may be missing from the answer, and the room does not say which or why. The same question in other words gets the
+    same answer. Here one process reads for all parties, so they must be of one owner (rooms/ROOM/seats.yaml).
+    """
+    if (sql is None) == (template is None):
+        raise click.UsageError("ask either SQL or a --template")
+    if arguments and template is None:
+        raise click.UsageError("--arg is for a --template: write values into the SQL")
+    from mesh_defs.cleanroom.asking import arguments_of, asker_of, open_room
+    from mesh_defs.cleanroom.rooms import room_at
+    from mesh_defs.cleanroom.rules import Asked
+    from mesh_defs.query.platform import open_platform
+
+    settings = load_settings()
+    agreement = room_at(settings, room).agreement()
+    analyst, to = asker_of(agreement, party, recipient)
+    asked = Asked(
+        analyst=analyst,
+        recipient=to,
+        sql=(sys.stdin.read() if sql == "-" else sql) or "",
+        template=template,
+        arguments=arguments_of(dict(arguments), template, agreement),
+    )
+    answer = open_room(settings, room, open_platform(settings, warm=True)).ask(asked)
+    _print(answer, agreement, as_json=as_json)
+
+
+def _print(answer: "RoomAnswer", agreement: "Agreement", *, as_json: bool) -> None:
+    from mesh_defs.cleanroom.asking import groups_possible, rows_of
+    from mesh_defs.documents.room import MICRO
+
+    names = [name for name, _ in answer.question.outputs]
+    rows, possible, release = rows_of(answer), groups_possible(answer, agreement), answer.release
+    if as_json:
+        told: dict[str, Any] = {
+            "columns": names,
+            "rows": [dict(zip(names, row, strict=True)) for row in rows],
+            "run": release.run,
+            "repeated": answer.repeated,
+            "groups_possible": possible,
+            "rho": release.micro_rho / MICRO,
+        }
+        print_json(told)
+        return
+    numbers = [name for place, name in enumerate(names) if rows and not isinstance(rows[0][place], str)]
+    print_table(names, rows, right=numbers)
+    sys.stdout.flush()
+    if answer.repeated:
+        click.echo("\nreleased before: the same answer, and nothing more was spent", err=True)
+    if len(rows) < possible:
+        what = "no group is shown" if not rows else f"{len(rows):,} of {possible:,} possible groups are shown"
+        click.echo(f"\n{what}: the others are empty or withheld, and which is not told", err=True)
