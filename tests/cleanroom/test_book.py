@@ -47,9 +47,10 @@ def test_a_release_is_found_again_by_its_analysis(book: Book) -> None:
     run = a_run(book)
     book.begin(run, VERSIONS, at=NOW)
     book.release(a_release(run), numbers=True, at=NOW)
-    assert book.page().release(run.analysis) == a_release(run)
+    assert book.page().release(run.analysis, "adv") == a_release(run)
     assert book.page().versions == VERSIONS
-    assert book.page().release(a_run(book, segment="travel").analysis) is None
+    assert book.page().release(run.analysis, "pub") is None
+    assert book.page().release(a_run(book, segment="travel").analysis, "adv") is None
 
 
 def test_a_party_without_the_answer_keeps_which_groups_were_shown(book: Book) -> None:
@@ -115,6 +116,6 @@ def test_rooms_do_not_see_each_other_but_versions_of_one_share_their_budget(book
     book.begin(run, VERSIONS, at=NOW)
     book.release(a_release(run), numbers=True, at=NOW)
     amended = Book(book.ledger, replace(AGREEMENT, version=2, amends="1" * 64)).page()
-    assert (amended.micro_rho, amended.releases, amended.population, dict(amended.versions)) == (10, (), None, {})
+    assert (amended.micro_rho, amended.releases, dict(amended.populations), dict(amended.versions)) == (10, (), {}, {})
     other = Book(book.ledger, replace(AGREEMENT, id="autumn")).page()
     assert (other.micro_rho, other.releases) == (0, ())

@@ -125,6 +125,13 @@ def test_unknown_values_are_not_added_up() -> None:
     assert shown(release) == {(): (1.0, 20, Decimal("10.00"))}
 
 
+def test_a_value_that_few_have_is_withheld_whatever_it_is() -> None:
+    rows: list[Shown] = [(person, "c1", "ios", None) for person in range(30)]
+    for cost in (0, 7):
+        release = World(gold(range(40)), [*rows, (3, "c1", "ios", cost)]).ask(f"SELECT avg(i.cost) {IMPRESSIONS}")
+        assert because(release) == {(): "small"}
+
+
 def test_the_askers_rows_count_once_in_a_group() -> None:
     bought = [*gold(range(10)), *gold(range(10)), *((person, "silver") for person in range(10))]
     release = World(bought, impressions_of(range(10))).ask(f"SELECT count(*), sum(i.cost) {IMPRESSIONS}")
