@@ -64,7 +64,7 @@ dev: setup  ## Dagster's UI and daemon on the demo's instance, a code server per
 
 reset:  ## Remove all state: storages, catalog, ledger, Dagster's history.
 	@test ! -e "$(MESH_HOME)" -o ! -x $(BIN)/mesh || $(BIN)/mesh postgres stop >/dev/null
-	@rm -rf "$(MESH_HOME)"
+	@rm -rf "$(MESH_HOME)" rooms/spring
 
 lock:  ## Compile requirements.lock anew from pyproject.toml.
 	@uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from demo.other_systems import main as write_other_systems
+from demo.room import open_room
 from mesh_defs.settings import load_settings
 
 QUESTION = """
@@ -19,6 +20,16 @@ GROUP BY ALL ORDER BY clicks DESC, genre LIMIT 8
 
 PLANNED = """
 SELECT placement, count(*) AS shown, count(DISTINCT person_id) AS persons FROM events.impressions GROUP BY ALL ORDER BY 2
+""".strip()
+
+OVERLAP = """
+SELECT e.region, count(DISTINCT e.person_id) AS persons, sum(o.amount) AS spent FROM northlight.exposures AS e
+JOIN cadence.orders AS o ON o.person_id = e.person_id WHERE o.half = '1998-1' GROUP BY e.region
+""".strip()
+
+LIFT = """
+SELECT campaign, exposed, exposed_buyers AS bought, unexposed, unexposed_buyers AS bought_too,
+    round(lift, 4) AS lift, round(lift_low, 4) AS low, round(lift_high, 4) AS high FROM audiences.retail_lift ORDER BY 1
 """.strip()
 
 # (what it shows, the command)
@@ -49,6 +60,22 @@ STEPS: Sequence[tuple[str, Sequence[str]]] = (
         "… and it holds from the next query on",
         ("query", PLANNED, "--as", "max", "--purpose", "planning"),
     ),
+    (
+        "A clean room with the record shop, one process for both here: whom both know, and what they bought; no row leaves",
+        ("room", "ask", "spring", OVERLAP),
+    ),
+    (
+        "A product made of what the room releases; asked again it is the same release",
+        ("refresh", "--in-process", "--select", "audiences.retail_lift"),
+    ),
+    (
+        "Sales lift by campaign with its 95 % interval: near zero, for who saw what was drawn by chance",
+        ("query", LIFT, "--as", "ada", "--purpose", "measurement"),
+    ),
+    (
+        "What the record shop sees of it: what was agreed, asked, released, and withheld of its rows, and why",
+        ("room", "show", "spring", "--party", "cadence"),
+    ),
     ("Its lineage, across domains", ("lineage", "events.daily_reach")),
     ("What lies in the audiences' stores, and what of it has a contract", ("inventory", "audiences")),
 )
@@ -70,6 +97,8 @@ def main() -> int:
         code = subprocess.run([sys.executable, "-m", "mesh_defs.cli.main", *command], check=False).returncode
         if command == ("postgres", "start"):
             write_other_systems(load_settings())
+        if command[0] == "refresh" and code == 0:
+            _say(f"{open_room(load_settings())}\n")
         if code != 0:
             _say(f"\nthe demo stopped: that command ended with {code}; `mesh doctor` says what is missing here\n")
             return code

@@ -7,12 +7,16 @@ if TYPE_CHECKING:
     from mesh_defs.authoring.domain import domain_definitions
     from mesh_defs.authoring.package_files import package_file
     from mesh_defs.authoring.product import data_product
+    from mesh_defs.cleanroom.lift import lift_of
+    from mesh_defs.cleanroom.released import ProductRoom
 
-__all__ = ["data_product", "domain_definitions", "package_file"]
+__all__ = ["ProductRoom", "data_product", "domain_definitions", "lift_of", "package_file"]
 
 _HOMES = {
+    "ProductRoom": "mesh_defs.cleanroom.released",
     "data_product": "mesh_defs.authoring.product",
     "domain_definitions": "mesh_defs.authoring.domain",
+    "lift_of": "mesh_defs.cleanroom.lift",
     "package_file": "mesh_defs.authoring.package_files",
 }
 

@@ -77,18 +77,12 @@ def room_domains() -> dict[str, dict[str, str]]:
     }
 
 
-def secrets_of(settings: Settings, party: str) -> Path:
-    """The secrets folder of a party that is played by this mesh."""
-    return settings.home / "parties" / party
-
-
-def make_keys(settings: Settings) -> dict[str, str]:
-    """Make a key for each party; returns the public halves in base64."""
+def make_keys(folder: Path) -> dict[str, str]:
+    """Make a key for each party, in a secrets folder of its name; returns the public halves in base64."""
     found = {}
     for party in PARTIES:
-        key, folder = Ed25519PrivateKey.generate(), secrets_of(settings, party)
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "room.key"
+        key, file = Ed25519PrivateKey.generate(), folder / party / "room.key"
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         file.chmod(0o600)
         found[party] = base64.b64encode(key.public_key().public_bytes_raw()).decode()

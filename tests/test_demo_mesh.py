@@ -12,11 +12,13 @@ import duckdb
 import pytest
 
 from demo.other_systems import main as write_other_systems
+from demo.room import open_room
 from mesh_defs.access.policy_tests import declared, run_tests
 from mesh_defs.catalog.describe import product_rows
 from mesh_defs.catalog.loader import load_definitions
 from mesh_defs.documents.workspace import read_workspace
 from mesh_defs.errors import AccessDeniedError, NotFoundError
+from mesh_defs.ledger import open_ledger
 from mesh_defs.processes.postgres import start, stop
 from mesh_defs.processes.provision import provision_mesh
 from mesh_defs.query.mesh import open_mesh, open_storage
@@ -44,6 +46,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         write_other_systems(settings)
         outcomes = refresh(settings)
         assert {name: o.told for name, o in outcomes.items() if o.state not in WELL} == {}
+        assert "audiences.retail_lift" not in outcomes  # waits for its room
+        open_room(settings)
+        assert refresh(settings, "audiences.retail_lift")["audiences.retail_lift"].state == "published"
         yield settings
     finally:
         stop(settings)
@@ -111,6 +116,42 @@ def test_the_retailer_keeps_a_storage_root_of_its_own(demo: Settings) -> None:
     roots = {name: demo.storage_root(name, domain.storage) for name, domain in mesh.domains.items()}
     assert not any(roots["retailer"].is_relative_to(roots[name].parent) for name in roots if name != "retailer")
     assert mesh.domains["retailer"].organisation != mesh.standards.organisation
+
+
+def test_the_rooms_lift_is_chance_as_the_exposure_was(demo: Settings) -> None:
+    """Who saw what was drawn without a look at the orders: at 95 % each, one of four intervals may miss zero, not two."""
+    told = rows(demo, "SELECT exposed, unexposed, exposed_buyers, lift, lift_low, lift_high FROM audiences.retail_lift")
+    assert len(told) == 4
+    for exposed, unexposed, buyers, lift, low, high in told:
+        assert 500 < exposed < unexposed + exposed < 9_000  # type: ignore[operator]
+        assert 50 < buyers < exposed  # type: ignore[operator]
+        assert low < lift < high  # type: ignore[operator]
+        assert abs(lift) < 0.05  # type: ignore[arg-type]
+    assert sum(low <= 0 <= high for *_, low, high in told) >= 3  # type: ignore[operator]
+
+
+def test_the_rooms_product_has_its_lineage_to_both_sides_and_spends_nothing_when_made_again(demo: Settings) -> None:
+    product = open_mesh(demo).products["audiences.retail_lift"]
+    assert set(product.inputs) == {"events.exposures", "retailer.orders"}
+    before = open_storage(product, demo).current()
+    ledger = open_ledger(demo)
+    asked = len(ledger.entries(kind="room-asked", limit=None))
+    refresh(demo, "audiences.retail_lift")
+    after = open_storage(product, demo).current()
+    assert before and after
+    assert before.data_version == after.data_version
+    told = after.stamp["read"]["retailer.orders"]
+    assert (told["room"], told["room_version"], len(told["agreement"])) == ("spring", "1", 64)
+    assert len(ledger.entries(kind="room-asked", limit=None)) == asked
+
+
+def test_only_persons_who_agreed_to_it_are_in_the_room(demo: Settings) -> None:
+    shared = {
+        str(who) for (who,) in rows(demo, "SELECT DISTINCT person_id FROM events.exposures", who="service:events")
+    }
+    agreed = rows(demo, "SELECT person_id FROM audiences.persons WHERE consent_collaboration", who="service:audiences")
+    assert shared
+    assert shared <= {str(who) for (who,) in agreed}
 
 
 def test_answers_a_question_across_three_domains(demo: Settings) -> None:

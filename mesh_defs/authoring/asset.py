@@ -82,10 +82,11 @@ class ProductAsset:
 
     def _spec(self) -> dg.AssetSpec:
         contract, options = self.contract, self.made.options
-        eager = _eager() if self.made.inputs else None
+        inputs = self.folder.declaration(contract.product).inputs
+        eager = _eager() if inputs else None
         return dg.AssetSpec(
             self.key,
-            deps=[self._dep(name) for name in self.made.inputs],
+            deps=[self._dep(name) for name in inputs],
             partitions_def=partitions_definition(contract.partitioning),
             skippable=True,
             group_name=contract.domain,

@@ -20,7 +20,7 @@ from mesh_defs.documents.snapshot import dump_section, parse_section
 from mesh_defs.documents.workspace import Location, read_workspace
 from mesh_defs.errors import DeclarationError, Finding, MeshError
 from mesh_defs.model.contract import Contract
-from mesh_defs.model.mesh import Section
+from mesh_defs.model.mesh import DataProduct, Section
 from mesh_defs.processes.apart import loading_environment
 from mesh_defs.processes.interpreter import interpreter_of
 from mesh_defs.settings import Settings, load_settings
@@ -96,10 +96,16 @@ def _told(answer: Mapping[str, Any], root: Path) -> Examined:
             (
                 read_sql_product(file, shown=str(file.relative_to(root)))
                 if file.suffix == ".sql"
-                else ExternalProduct(name=product.name.partition(".")[2], file=str(file), inputs=product.inputs)
+                else ExternalProduct(name=product.name.partition(".")[2], file=str(file), inputs=_read(product))
             ),
         )
     return Examined(products=products, section=section)
+
+
+def _read(product: DataProduct) -> tuple[str, ...]:
+    """The inputs that its step reads itself; what it asks a room about is the room's to read."""
+    asked = product.contract.asks.products if product.contract.asks else ()
+    return tuple(name for name in product.inputs if name not in asked)
 
 
 def main() -> None:

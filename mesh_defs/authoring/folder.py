@@ -35,7 +35,7 @@ class DomainFolder:
         contract, made = self.products[name]
         return DataProduct(
             contract=contract,
-            inputs=made.inputs,
+            inputs=tuple(dict.fromkeys((*made.inputs, *(contract.asks.products if contract.asks else ())))),
             made_with=made.made_with,
             code_version=made.code_version,
             location=self.domain.name,

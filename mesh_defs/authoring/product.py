@@ -15,7 +15,7 @@ from mesh_defs.model.names import split_product
 from mesh_defs.sql.build import canonical
 from mesh_defs.sql.parse import parse_product
 
-_GIVEN = ("context", "connection", "partition")
+_GIVEN = ("context", "connection", "partition", "room")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class ProductFunction:
 
     @property
     def input_parameters(self) -> tuple[inspect.Parameter, ...]:
-        """The parameters that take inputs: all but context, connection, partition, config and resources."""
+        """The parameters that take inputs: all but context, connection, partition, room, config and resources."""
         return tuple(p for p in parameters(self.function).values() if not (p.name in _GIVEN or _is_dagsters(p)))
 
     @property
@@ -103,7 +103,8 @@ def data_product(
     The function's parameters take the inputs in that order, or it takes none of them and returns a SELECT that names them.
     An input arrives as a DuckDB relation, or as what its parameter is annotated with: pandas.DataFrame, polars.DataFrame,
     pyarrow.Table. A partition's step gets those rows of a partitioned input that its partition reads. The function may
-    also take `context`, `connection` (the step's DuckDB), `partition`, `config` and any resource. It returns a relation, a
+    also take `context`, `connection` (the step's DuckDB), `partition`, `room` (the clean room that its contract asks),
+    `config` and any resource. It returns a relation, a
     DataFrame, an Arrow table or stream, or a SELECT. What it promises stands in its contract.
     """
 

@@ -16,7 +16,8 @@ from mesh_defs.authoring.metadata import SEVERITY, check_metadata, published_met
 from mesh_defs.authoring.product import ProductFunction
 from mesh_defs.authoring.publish import Audited, write_audit_publish
 from mesh_defs.catalog.quality import record_evaluation
-from mesh_defs.errors import StorageError
+from mesh_defs.cleanroom.released import ProductRoom
+from mesh_defs.errors import DeclarationError, Finding, StorageError
 from mesh_defs.model.contract import Contract, Server
 from mesh_defs.model.partition import Partition
 from mesh_defs.model.place import Access
@@ -132,13 +133,25 @@ class ProductStep:
             audited = write_audit_publish(
                 inputs,
                 storage_at(served.server, self.access),
-                given,
+                {**given, **self._room(inputs.read)},
                 now=lambda: datetime.now(UTC),
                 retention_seconds=self.retention_seconds,
             )
             if audited.published and not load_served(places, self.contract.product):
                 store_served(places, self.contract.product, served)
         return audited, served
+
+    def _room(self, read: dict[str, Any]) -> dict[str, Any]:
+        """The room that the contract asks, for a function that takes one."""
+        if not (isinstance(self.made, ProductFunction) and "room" in self.made.takes):
+            return {}
+        if self.contract.asks is None:
+            fix = "add `{property: asks, value: {room: …, products: […]}}` to its customProperties"
+            raise DeclarationError([Finding(where=self.contract.file, what="its function asks a room", fix=fix)])
+        room = ProductRoom(
+            asks=self.contract.asks, settings=self.settings, door=lambda: open_platform(self.settings), read=read
+        )
+        return {"room": room}
 
     def _input(self, name: str) -> Readable:
         contract = self.folder.products[name][0]

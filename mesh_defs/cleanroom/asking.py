@@ -77,7 +77,7 @@ def groups_possible(answer: RoomAnswer, agreement: Agreement) -> int:
 
 
 def begun(ledger: Ledger, room: str) -> dict[str, tuple[str, datetime]]:
-    """Who began each run of a room, and when, by this ledger."""
+    """Who began each run of a room, of any version of its agreement, and when, by this ledger."""
     entries = ledger.entries(kind=ASKED, limit=None)
     return {
         str(entry.body["run"]): (str(entry.body["analyst"]), datetime.fromisoformat(entry.at))

@@ -1,7 +1,7 @@
 """ODCS v3.1 contracts → `Contract` (https://bitol-io.github.io/open-data-contract-standard/).
 
 What ODCS has no field for stands in customProperties: `granularity`, `grain`, `purpose`, `republishes`, `partitions`,
-`quarantineFractionMax` of the contract and `identifies` of a property. What a contract asks for and the platform does
+`quarantineFractionMax`, `asks` of the contract and `identifies` of a property. What a contract asks for and the platform does
 not do yet is refused, never ignored.
 """
 
@@ -28,7 +28,7 @@ from mesh_defs.documents.odcs_external import external_servers
 from mesh_defs.documents.reading import Field, read_document
 from mesh_defs.documents.structure import build_sound_part
 from mesh_defs.errors import nearest
-from mesh_defs.model.contract import Column, Contract, Granularity, Status
+from mesh_defs.model.contract import Asks, Column, Contract, Granularity, Status
 from mesh_defs.model.mesh import Standards
 from mesh_defs.model.names import is_name
 
@@ -75,6 +75,7 @@ def read_contract(path: Path, standards: Standards, *, root: Path) -> Contract:
         republishes=_argument(custom.get("republishes"), wrong),
         partitioning=odcs_partitions.partitioning(schema, columns, custom.get("partitions"), wrong),
         external=external,
+        asks=_asks(custom.get("asks"), wrong),
         quarantine_fraction_max=odcs_quarantine.fraction_max(custom, columns, wrong, external=external),
         tags=_tags(declared.tags or [], wrong),
         file=document.file,
@@ -202,6 +203,21 @@ def _purpose(declared: object, standards: Standards, wrong: Complaints) -> str |
     if not isinstance(declared, str) or declared not in standards.purposes:
         wrong.add((*_CUSTOM, "purpose"), f"unknown purpose {declared!r}", nearest(str(declared), standards.purposes))
     return str(declared)
+
+
+def _asks(declared: object, wrong: Complaints) -> Asks | None:
+    """The room that a product is made of, and the products that it is about."""
+    if declared is None:
+        return None
+    told = declared if isinstance(declared, dict) and declared.keys() == {"room", "products"} else {}
+    room, products = told.get("room"), told.get("products")
+    named = [each for each in products if isinstance(each, str)] if isinstance(products, list) else []
+    if not (isinstance(room, str) and room and named and len(named) == len(products or ())):
+        wrong.add(
+            (*_CUSTOM, "asks"), "no room and its products", "write `value: {room: …, products: [domain.product]}`"
+        )
+        return None
+    return Asks(room=room, products=tuple(dict.fromkeys(named)))
 
 
 def _argument(declared: object, wrong: Complaints) -> str | None:

@@ -9,7 +9,16 @@ from mesh_defs.documents.complaints import Complaints
 from mesh_defs.documents.reading import Field
 from mesh_defs.errors import closest
 
-OF_CONTRACT = ("granularity", "grain", "purpose", "republishes", "partitions", "external", "quarantineFractionMax")
+OF_CONTRACT = (
+    "granularity",
+    "grain",
+    "purpose",
+    "republishes",
+    "partitions",
+    "external",
+    "quarantineFractionMax",
+    "asks",
+)
 OF_COLUMN = ("identifies", "samples", "token")
 # How near a foreign property must come to one of ours to be taken for a slip.
 _SLIP = 0.8

@@ -68,6 +68,14 @@ class ServiceLevel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asks:
+    """The clean room that a product is made of, and the products that its questions are about, of all parties."""
+
+    room: str
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """One product, described once. `external`: another system writes it. `file` is where it was read, for messages.
 
@@ -92,6 +100,7 @@ class Contract:
     partitioning: Partitioning | None = None
     external: bool = False
     quarantine_fraction_max: float | None = None
+    asks: Asks | None = None
     tags: Mapping[str, str]
     file: str = ""
 

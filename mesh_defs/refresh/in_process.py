@@ -21,6 +21,7 @@ from mesh_defs.refresh.instance import open_instance
 from mesh_defs.refresh.order import ready_groups, selected, stopped_by
 from mesh_defs.refresh.outcome import WELL, Outcome, Report
 from mesh_defs.refresh.partitions import cut_for, keys_of
+from mesh_defs.refresh.rooms import waiting
 from mesh_defs.settings import Settings
 
 # Makes products of one location at these keys, noting each outcome.
@@ -43,7 +44,10 @@ def refresh_in_process(
     """
     products, now = mesh.products, datetime.now(UTC)
     make_token_keys(settings, products.values())
-    pending = set(selected(products, selections))
+    left_out = {} if selections else waiting(settings, products)
+    for name, why in left_out.items():
+        say(f"{name} {why}")
+    pending = set(selected(products, selections)) - left_out.keys()
     if partitions is not None:
         pending = set(cut_for(products, sorted(pending), partitions, now))
     outcomes: dict[str, Outcome] = {}

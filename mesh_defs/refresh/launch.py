@@ -17,6 +17,7 @@ from mesh_defs.refresh.order import selected
 from mesh_defs.refresh.outcome import Outcome, Report
 from mesh_defs.refresh.partitions import cut_for, keys_of
 from mesh_defs.refresh.plan import Plan, find_plan, new_id, store_plan
+from mesh_defs.refresh.rooms import waiting
 from mesh_defs.refresh.stale import stale_inputs
 from mesh_defs.refresh.walk import Walk
 from mesh_defs.settings import Settings
@@ -47,7 +48,11 @@ def refresh_across(
     product. Once `stop` is set nothing more is launched, and the runs that go on are waited for. Raises
     UnreachableError when the webserver or the daemon is gone for long; the runs go on, and `resume_refresh` takes it up.
     """
-    now, products = datetime.now(UTC), selected(mesh.products, selections)
+    left_out = {} if selections else waiting(settings, mesh.products)
+    for name, why in left_out.items():
+        say(f"{name} {why}")
+    now = datetime.now(UTC)
+    products = tuple(name for name in selected(mesh.products, selections) if name not in left_out)
     if partitions is not None:
         products = cut_for(mesh.products, products, partitions, now)
     keys = {name: keys_of(mesh.products[name], settings, asked=partitions, now=now) for name in products}

@@ -16,7 +16,7 @@ from mesh_defs.cli.main import USAGE, exit_code, mesh
 from mesh_defs.errors import MeshError
 from mesh_defs.settings import Settings
 from tests.meshes import refresh
-from tests.rooms import ROOM, agreement_of, make_keys, room_mesh, secrets_of, write_room
+from tests.rooms import ROOM, agreement_of, make_keys, room_mesh, write_room
 
 BUYERS = (
     "SELECT e.campaign, e.exposed, count(DISTINCT e.person_id) AS buyers FROM media.exposures AS e JOIN shop.orders AS o"
@@ -62,11 +62,11 @@ class Terminal:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self._folder = settings, folder
         shutil.rmtree(settings.root / "rooms", ignore_errors=True)
-        self.keys = make_keys(settings)
+        self.keys = make_keys(folder)
 
     def __call__(self, *command: str, party: str = "nobody", typed: str | None = None) -> Done:
         places = {"MESH_LEDGER": f"sqlite:///{self._folder}/ledger.sqlite", "MESH_LEDGER_HEAD": f"{self._folder}/head"}
-        own = {"MESH_ROOT": str(self.settings.root), "MESH_SECRETS": str(secrets_of(self.settings, party))}
+        own = {"MESH_ROOT": str(self.settings.root), "MESH_SECRETS": str(self._folder / party)}
         return invoked(command, {**places, **own}, typed)
 
     def says(self, *command: str, code: int = 0, party: str = "nobody", typed: str | None = None) -> str:

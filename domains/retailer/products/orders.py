@@ -15,6 +15,7 @@ _ORDERS = """
         CAST(customer AS INTEGER) AS customer_id,
         substr(md5('person ' || CAST(customer AS INTEGER)), 1, 12) AS person_id,
         CAST(strptime(day, '%Y%m%d') AS DATE) AS ordered_on,
+        substr(day, 1, 4) || CASE WHEN substr(day, 5, 2) < '07' THEN '-1' ELSE '-2' END AS half,
         quantity,
         amount
     FROM (
