@@ -24,16 +24,13 @@ TEMPLATE = {
     "parameters": {"shop": "retailer.orders.shop"},
 }
 # What a room of questions of one's own depends on, and AWS lacks.
+_ALWAYS = ["one_population", "one_version", "validity"]
+_COMPARED = ["dominance", "complementary", "differencing"]
+_FREE = ["public_domains", "groups_max", "dimensions_max", "rows_once"]
 WAIVED = {
-    "threshold": (
-        "dominance complementary differencing one_population one_version validity public_domains groups_max "
-        "dimensions_max rows_once count_rows"
-    ).split(),
-    "template": "dominance complementary differencing one_population one_version validity".split(),
-    "privacy": (
-        "one_population one_version validity public_domains groups_max dimensions_max rows_once persons_min "
-        "contribution_bounds budget_per_release"
-    ).split(),
+    "threshold": [*_COMPARED, *_ALWAYS, *_FREE, "count_rows"],
+    "template": [*_COMPARED, *_ALWAYS],
+    "privacy": [*_ALWAYS, *_FREE, "persons_min", "contribution_bounds", "budget_per_release"],
 }
 PLACES: dict[str, Any] = {
     "format": 1,
