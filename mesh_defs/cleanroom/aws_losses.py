@@ -189,6 +189,12 @@ LOSSES: tuple[Loss, ...] = (
         needed=lambda of: "threshold" in _levels(of) and "count" in _counting(of),
     ),
     Loss(
+        control="values_min",
+        room="a sum or average is shown where enough persons have a value; NULL is none",
+        aws="counts the persons of the group, with or without a value",
+        needed=lambda of: _thresholded(of) and any(table.measures for table in protected_tables(of)),
+    ),
+    Loss(
         control="persons_min",
         room="every rule has a least number of persons",
         aws="a table has a threshold or differential privacy, not both",
@@ -236,6 +242,10 @@ def _who(agreement: Agreement) -> Iterator[Finding]:
     if not own_tables(agreement):
         what = "who asks shares no table: AWS cannot demand that a question joins the tables of two parties"
         yield Finding(where="tables", what=what, fix="share a table of theirs too, with a rule")
+    for table in own_tables(agreement):
+        if table.digest is None:
+            what = "who asks has not frozen it: nothing may be asked about it"
+            yield Finding(where=f"tables.{table.name}", what=what, fix="`mesh room freeze`")
     if not protected_tables(agreement):
         yield Finding(where="tables", what="nothing of the other parties may be asked about", fix="agree on a rule")
 

@@ -28,8 +28,8 @@ _ALWAYS = ["one_population", "one_version", "validity"]
 _COMPARED = ["dominance", "complementary", "differencing"]
 _FREE = ["public_domains", "groups_max", "dimensions_max", "rows_once"]
 WAIVED = {
-    "threshold": [*_COMPARED, *_ALWAYS, *_FREE, "count_rows"],
-    "template": [*_COMPARED, *_ALWAYS],
+    "threshold": [*_COMPARED, *_ALWAYS, *_FREE, "count_rows", "values_min"],
+    "template": [*_COMPARED, *_ALWAYS, "values_min"],
     "privacy": [*_ALWAYS, *_FREE, "persons_min", "contribution_bounds", "budget_per_release"],
 }
 PLACES: dict[str, Any] = {
@@ -70,6 +70,7 @@ def a_document(level: str = "threshold", **changes: Any) -> dict[str, Any]:
                 "person": "person",
                 "dimensions": {"segment": ["new", "old", "lapsed"]},
                 "rules": ["all"],
+                "digest": "0" * 64,
             },
             {
                 "name": "retailer.orders",

@@ -51,7 +51,7 @@ def test_what_an_agreement_does_not_depend_on_is_not_refused(tmp_path: Path) -> 
     document = a_document(waived={})
     document["rules"][0] |= {"dominance_max": 1.0, "functions": ["reach"]}
     for table in document["tables"]:
-        table["dimensions"] = {}
+        table |= {"dimensions": {}, "measures": {}}
     assert refused(tmp_path, document) == ["differencing", "one_population", "one_version", "validity"]
 
 
@@ -68,6 +68,12 @@ def _with_rule(level: str, other: dict[str, Any]) -> dict[str, Any]:
 def _without(level: str, table: int) -> dict[str, Any]:
     document = a_document(level)
     document["tables"][table]["rules"] = []
+    return document
+
+
+def _thawed() -> dict[str, Any]:
+    document = a_document()
+    del document["tables"][0]["digest"]
     return document
 
 
@@ -93,6 +99,7 @@ UNSAYABLE = {
     "no template": (_changed("template", templates=[]), "none was signed"),
     "functions that differ": (_with_rule("threshold", {"level": "threshold", "functions": ["reach"]}), "functions"),
     "who asks brings no table": (_without("threshold", 0), "who asks shares no table"),
+    "who asks may choose persons anew": (_thawed(), "who asks has not frozen it"),
     "nothing to ask about": (_without("threshold", 1), "nothing of the other parties"),
     "two tables of one name": (_twins(), "two tables would be called agency_a_b"),
     "personal keys of two names": (_of_three(person="card"), "several personal keys"),
