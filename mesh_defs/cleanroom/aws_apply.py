@@ -38,6 +38,7 @@ _ANSWERED = {
     "configuredTableIdentifier": "configuredTableId",
     "membershipIdentifier": "membershipId",
     "collaborationIdentifier": "collaborationId",
+    "autoApprovedChangeRequestTypes": "autoApprovedChangeTypes",
 }
 Found = Mapping[str, Any]
 

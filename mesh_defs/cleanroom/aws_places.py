@@ -152,6 +152,9 @@ def _complaints(places: Places, agreement: Agreement, document: Document) -> Com
     for name, party in places.parties.items():
         if accounts.count(party.account) > 1:
             wrong.add(("parties", name, "account"), "two parties have one account", "write each party's own")
+        if party.results and name not in agreement.recipients:
+            fix = f"recipients: {', '.join(agreement.recipients)}"
+            wrong.add(("parties", name, "results"), f"'{name}' may not have answers", fix)
     for name, at in places.tables.items():
         for what, fix in _misplaced(at, tables.get(name), level, agreement):
             wrong.add(("tables", name), what, fix)

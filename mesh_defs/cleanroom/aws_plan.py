@@ -146,7 +146,7 @@ def _collaboration(agreement: Agreement, places: Places) -> Step:
 
 
 def _membership(party: str, agreement: Agreement, places: Places) -> Step:
-    results = places.results(party) if party in agreement.recipients else None
+    results = places.results(party)
     return Step(
         name=f"membership/{party}",
         party=party,

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from mesh_defs.cli.render import print_json, print_table
+from mesh_defs.errors import UnreachableError
 
 if TYPE_CHECKING:
     from mesh_defs.cleanroom.aws_places import Places
@@ -39,6 +41,7 @@ def plan(room_dir: Path, party: str | None, places: Path | None, applies: bool, 
     Nothing is planned for an agreement that AWS cannot express (exit code 1): each such control is named, and can be waived for
     AWS by all parties together. Without --apply nothing is sent, and the same agreement gives the same text.
     """
+    _require_boto3()
     from mesh_defs.cleanroom.aws_losses import losses_of, refusals
     from mesh_defs.cleanroom.aws_places import read_places
     from mesh_defs.cleanroom.aws_plan import plan as planned
@@ -71,6 +74,11 @@ def plan(room_dir: Path, party: str | None, places: Path | None, applies: bool, 
         return
     said["steps"] = [_shown(step, at) for step in steps if party in (None, step.party)]
     _show(said, as_json=as_json)
+
+
+def _require_boto3() -> None:
+    if find_spec("boto3") is None:
+        raise UnreachableError("AWS needs boto3, which is not installed", fix="install mesh-defs[room]")
 
 
 def _unsigned(folder: "RoomFolder") -> str | None:

@@ -350,6 +350,7 @@ def test_the_order_of_columns_means_nothing(tmp_path: Path) -> None:
     ("name", "changes"),
     [
         ("collaboration", {"queryLogStatus": "DISABLED"}),
+        ("collaboration", {"autoApprovedChangeTypes": ["ADD_MEMBER"]}),
         ("table/retailer.orders", {"allowedColumns": ["person", "shop", "month", "cents", "address"]}),
         ("table/retailer.orders", {"tableReference": {"glue": {"databaseName": "shop", "tableName": "other"}}}),
         ("association/retailer.orders", {"configuredTableId": "f" * 8 + "-0000-4000-8000-000000000000"}),

@@ -74,7 +74,12 @@ def test_a_room_of_thresholds_aggregates(tmp_path: Path) -> None:
 
 
 def test_who_may_ask_and_who_may_have_it_are_members_abilities_and_receivers(tmp_path: Path) -> None:
-    steps = steps_of(tmp_path, a_document(recipients=["retailer"]))
+    results = {**PLACES["parties"]["retailer"], "results": {"bucket": "retailer-answers"}}
+    without = {name: each for name, each in PLACES["parties"]["agency"].items() if name != "results"}
+    places = {**PLACES, "parties": {"agency": without, "retailer": results}}
+    steps = steps_of(tmp_path, a_document(recipients=["retailer"]), places)
+    with pytest.raises(DeclarationError, match="'agency' may not have answers"):
+        steps_of(tmp_path, a_document(recipients=["retailer"]))
     made = steps[0].request
     assert (made["creatorDisplayName"], made["creatorMemberAbilities"]) == ("retailer", ["CAN_RECEIVE_RESULTS"])
     assert [(each["accountId"], each["memberAbilities"]) for each in made["members"]] == [(AGENCY, ["CAN_QUERY"])]
