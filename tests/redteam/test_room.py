@@ -8,12 +8,12 @@ import pytest
 
 from tests.redteam.room import attack, passed
 
-CORPUS = Path(__file__).parent / "room_attacks.json"
+CORPUS, OWN = (Path(__file__).parent / name for name in ("room_attacks.json", "own_room_attacks.json"))
 
 
-@pytest.fixture(scope="module")
-def told() -> Mapping[str, Any]:
-    return attack(CORPUS)
+@pytest.fixture(scope="module", params=[CORPUS, OWN], ids=["shared", "own"])
+def told(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    return attack(request.param)
 
 
 def test_every_case_is_as_expected(told: Mapping[str, Any]) -> None:
