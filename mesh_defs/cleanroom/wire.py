@@ -166,9 +166,18 @@ def require_genuine(message: Message, agreement: Agreement, digest: str, *, now:
     `digest`: of the agreement, which is not computed again for each message.
     """
     head = message.head
-    key = keys_of(agreement).get(head.sender)
     if head.room != agreement.id or head.agreement != digest:
         raise AccessDeniedError("the message is of another room, or another version of its agreement")
+    require_signed_by(message, agreement)
+    if abs(now - _time(head.at)) > timedelta(seconds=SKEW_SECONDS_MAX):
+        fix = "set the clocks of both machines"
+        raise AccessDeniedError(f"the message is over {SKEW_SECONDS_MAX:g} s from now", fix=fix)
+
+
+def require_signed_by(message: Message, agreement: Agreement) -> None:
+    """Raise AccessDeniedError unless who it names signed it, with this body, whenever that was."""
+    head = message.head
+    key = keys_of(agreement).get(head.sender)
     if key is None:
         raise AccessDeniedError("the message is of nobody in this room")
     if head.voucher is not None:
@@ -179,9 +188,6 @@ def require_genuine(message: Message, agreement: Agreement, digest: str, *, now:
     _verify(key, head.signature, head.signed())
     if hashlib.sha256(message.body).hexdigest() != head.body_sha256:
         raise AccessDeniedError("the message has another body than was signed")
-    if abs(now - _time(head.at)) > timedelta(seconds=SKEW_SECONDS_MAX):
-        fix = "set the clocks of both machines"
-        raise AccessDeniedError(f"the message is over {SKEW_SECONDS_MAX:g} s from now", fix=fix)
 
 
 def require_answer(message: Message, to: Message, kind: str) -> None:
