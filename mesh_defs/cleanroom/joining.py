@@ -105,11 +105,13 @@ def joined(round_: Round, deliver: Callable[[], bool]) -> str:
     committed = round_.tell_all("commit", told)
     heads = {"committed": {name: _text(each) for name, each in committed.items()}}
     cosigned = round_.tell_all("cosign", round_.everybody(heads))
+    signed = {"cosigned": {name: _text(each) for name, each in cosigned.items()}}
+    others = {name: signed for name in sent if name != asked.recipient}
+    round_.tell_all("deliver", others)
     if not deliver():
         raise UnreachableError("the join does not let the release go out", fix="ask again")
-    signed = {"cosigned": {name: _text(each) for name, each in cosigned.items()}}
     numbers = {"groups": groups_as_json(release.groups, numbers=True), "salt": salt}
-    _deliver(round_, signed, numbers, asked.recipient)
+    _deliver(round_, {**signed, **numbers}, asked.recipient)
     return "released"
 
 
@@ -159,14 +161,11 @@ def _told(release: Release, name: str, recipient: str, run: Run, sha256: str, se
     }
 
 
-def _deliver(round_: Round, signed: dict[str, Any], numbers: dict[str, Any], recipient: str) -> None:
-    """The signatures to all others first, then the numbers, more than once if need be."""
-    others = {each.name: signed for each in round_.agreement.parties if each.name != recipient}
-    if others:
-        round_.tell_all("deliver", others)
+def _deliver(round_: Round, told: dict[str, Any], recipient: str) -> None:
+    """More than once if need be: it counts as released by now."""
     for attempt in range(_DELIVERIES_MAX):
         try:
-            round_.tell(recipient, "deliver", {**signed, **numbers})
+            round_.tell(recipient, "deliver", told)
             return
         except UnreachableError:
             if attempt == _DELIVERIES_MAX - 1:

@@ -47,7 +47,8 @@ from mesh_defs.ledger.head import Head
 from mesh_defs.model.room import Agreement, Group, Release, Withheld
 
 _LOG = logging.getLogger(__name__)
-_ASKED, _SENT, _COMMITTED, _SIGNED, _DONE, _ABANDONED = ("asked", "sent", "committed", "signed", "done", "abandoned")
+_ASKED, _SENT, _COMMITTED, _SIGNED, _KEPT, _RECEIVED = ("asked", "sent", "committed", "signed", "kept", "received")
+_ABANDONED = "abandoned"
 ANSWER_BYTES_MAX = 100_000
 
 
@@ -289,7 +290,7 @@ class PartyServer:
             raise AccessDeniedError("this is not what we signed for")
         require_cosigned(cosigned, own.body, agreement)
         groups = _numbered(told, mine) if mine.asked.recipient == self.name else None
-        self.journal.move(mine.run.id, agreement.id, from_=(_SIGNED,), to=_DONE)
+        self.journal.move(mine.run.id, agreement.id, from_=(_SIGNED,), to=_RECEIVED if groups is not None else _KEPT)
         for name, each in cosigned.items():
             self.journal.keep(agreement.id, mine.run.id, name, each.raw)
         if groups is not None:
@@ -305,9 +306,8 @@ class PartyServer:
         self._open.pop(run, None)
         if self.journal.state(run) is None:  # a question that is still on its way comes too late
             self.journal.begin(run, agreement.id, _ABANDONED)
-        before = self.journal.move(
-            run, agreement.id, from_=(_ASKED, _SENT, _COMMITTED, _SIGNED, _ABANDONED), to=_ABANDONED
-        )
+        undone = (_ASKED, _SENT, _COMMITTED, _SIGNED, _KEPT, _ABANDONED)
+        before = self.journal.move(run, agreement.id, from_=undone, to=_ABANDONED)
         book = Book(self.seat().platform.ledger, agreement)
         if before != _ABANDONED and book.knows(run):
             why = str(sealed.message.json().get("why"))[:40]
