@@ -26,8 +26,9 @@ from mesh_defs.model.room import Agreement
 
 _FILE_BYTES_MAX = 1 << 20
 _FILES_MAX = 256
-# How to find a host, and whom to trust.
-_NETWORK = (
+# How to find a host, and whom to trust; and its own limits, without which DuckDB 1.5.5 does not even start.
+_SYSTEM = (
+    *("/proc/self/cgroup", "/sys/fs/cgroup"),
     *(
         "/etc/resolv.conf",
         "/etc/hosts",
@@ -48,7 +49,7 @@ def main(folder: str, parent: str) -> None:
     files = [each for each in (trust.ca, trust.certificate, trust.key) if each]
     confine(
         Confinement(
-            readable=(*libraries(), *_NETWORK, *files),
+            readable=(*libraries(), *_SYSTEM, *files),
             listable=tuple(each for each in sys.path if each),
             writable=folder,
             network=True,

@@ -82,10 +82,8 @@ def test_two_parties_and_a_join_answer_as_one_database_would(inside: Inside) -> 
 def test_a_party_that_goes_down_leaves_nothing_released(inside: Inside, name: str, kind: str, handled: bool) -> None:
     fault = Fault(name, kind, handled=handled)
     inside.between = fault
-    assert inside.ask() | {"what": ""} == {
-        **{"kind": "refused", "code": "engine", "where": "", "what": ""},
-        "fix": "ask its parties, or again",
-    }
+    answer = inside.ask()
+    assert (answer["kind"], answer["code"], answer["fix"]) == ("refused", "engine", "ask its parties, or again")
     (other,) = {SHOP, AGENCY} - {name}
     assert inside.page(other).releases == () and inside.page(other).micro_rho == 0
     assert "received" not in inside.kinds(AGENCY, fault.run)
