@@ -29,14 +29,15 @@ RUN_MAX = timedelta(minutes=15)
 class Page:
     """What a ledger says of one room, up to its entry `newest` of these kinds.
 
-    Of the agreement's own version: `releases`, `population` (the asking parties' tables that were asked about, None before
-    the first), `versions` of products. Of all versions together: `unsettled` runs, each with the time it began, and
+    Of the agreement's own version: `releases`, `analysts` (by run), `populations` (by analyst, the tables of its own that it
+    first asked about), `versions` of products. Of all versions together: `unsettled` runs, each with the time it began, and
     `micro_rho`, reserved and not returned.
     """
 
     newest: int
     releases: tuple[Release, ...]
-    population: tuple[str, ...] | None
+    analysts: Mapping[str, str]
+    populations: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, str]
     unsettled: Mapping[str, datetime]
     micro_rho: int
@@ -49,9 +50,15 @@ class Page:
             for each in self.releases
         )
 
-    def release(self, analysis: Analysis, micro_rho: int = 0) -> Release | None:
-        """The release of the same analysis that was had with as much budget or more, the first."""
-        return next((each for each in self.releases if each.analysis == analysis and each.micro_rho >= micro_rho), None)
+    def release(self, analysis: Analysis, analyst: str, micro_rho: int = 0) -> Release | None:
+        """The first release of the same analysis to the same analyst that was had with as much budget or more.
+
+        To another analyst other tables are its own, which count otherwise.
+        """
+        for each in self.releases:
+            if each.analysis == analysis and self.analysts[each.run] == analyst and each.micro_rho >= micro_rho:
+                return each
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,8 @@ class Book:
         return Page(
             newest=newest,
             releases=tuple(fold.releases.values()),
-            population=fold.population,
+            analysts=fold.analysts,
+            populations=fold.populations,
             versions=fold.versions,
             unsettled=fold.unsettled,
             micro_rho=sum(fold.reserved.values()),
@@ -165,8 +173,9 @@ def population_of(analysis: Analysis, agreement: Agreement, analyst: str) -> tup
 def require_population(run: Run, page: Page) -> None:
     """Raise AnalysisRejectedError for another choice of persons than the first: two that differ by one would tell of it."""
     asked = population_of(run.analysis, run.agreement, run.analyst)
-    if page.population is not None and asked != page.population and "one_population" not in run.terms.waived:
-        fix = f"ask about {', '.join(page.population) or 'the same tables'}, or agree on a next version"
+    first = page.populations.get(run.analyst, asked)
+    if asked != first and "one_population" not in run.terms.waived:
+        fix = f"ask about {', '.join(first)}, or agree on a next version"
         raise AnalysisRejectedError("this room has been asked about other tables of yours", fix=fix)
 
 
@@ -198,7 +207,8 @@ def groups_from(told: Iterable[Any]) -> tuple[Group, ...]:
 @dataclass(slots=True)
 class _Fold:
     releases: dict[str, Release] = field(default_factory=dict)
-    population: tuple[str, ...] | None = None
+    analysts: dict[str, str] = field(default_factory=dict)
+    populations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     reserved: dict[str, int] = field(default_factory=dict)
     unsettled: dict[str, datetime] = field(default_factory=dict)
@@ -211,7 +221,8 @@ class _Fold:
             self.unsettled[run] = datetime.fromisoformat(entry.at)
             if current:
                 self.versions = {**body["versions"], **self.versions}
-                self.population = tuple(body["population"]) if self.population is None else self.population
+                self.analysts[run] = body["analyst"]
+                self.populations.setdefault(body["analyst"], tuple(body["population"]))
             return
         self.unsettled.pop(run, None)
         if entry.kind == RELEASED and current:

@@ -50,7 +50,7 @@ class Room:
         question, terms = question_of(asked, agreement, self.clock())
         book = Book(self.ledger, agreement)
         page = book.page()
-        before = page.release(question.analysis)
+        before = page.release(question.analysis, asked.analyst)
         if before is not None:
             return RoomAnswer(question=question, release=before, repeated=True)
         run = Run(
