@@ -101,7 +101,7 @@ def joined(round_: Round, deliver: Callable[[], bool]) -> str:
     release = _added_up(run, earlier, sent)
     salt = secrets.token_hex(16)
     sha256 = steps.release_sha256(run.id, salt, release.groups)
-    told = {name: _told(release, name, asked.recipient, run, sha256, sent[name]) for name in sent}
+    told = {name: _told(release, name, run, sha256, sent[name]) for name in sent}
     committed = round_.tell_all("commit", told)
     heads = {"committed": {name: _text(each) for name, each in committed.items()}}
     cosigned = round_.tell_all("cosign", round_.everybody(heads))
@@ -147,14 +147,12 @@ def _shown(heads: Mapping[str, Any], run: Run, earlier: Mapping[str, Any]) -> di
     return {id_: tuple(groups) for id_, groups in found.items()}
 
 
-def _told(release: Release, name: str, recipient: str, run: Run, sha256: str, sent: Message) -> dict[str, Any]:
-    """What one party is told of a release before it goes out: whoever neither guards rows nor may have it, its digest only."""
-    guards = name != run.analyst
-    shown = [list(each.values) for each in release.groups] if guards or name == recipient else []
-    withheld = [[list(each.values), each.because] for each in release.withheld] if guards else []
+def _told(release: Release, name: str, run: Run, sha256: str, sent: Message) -> dict[str, Any]:
+    """What one party is told of a release before it goes out: which groups, and, unless it asked, which were withheld."""
+    withheld = [[list(each.values), each.because] for each in release.withheld] if name != run.analyst else []
     return {
         "release": sha256,
-        "shown": shown,
+        "shown": [list(each.values) for each in release.groups],
         "withheld": withheld,
         "micro_rho": release.micro_rho,
         "partial": sent.head.body_sha256,

@@ -44,7 +44,7 @@ from mesh_defs.cleanroom.wire import (
 from mesh_defs.documents.room import digest_of
 from mesh_defs.errors import AccessDeniedError, EngineError, MeshError, StorageError, UnreachableError
 from mesh_defs.ledger.head import Head
-from mesh_defs.model.room import Agreement, Group, Release, Withheld
+from mesh_defs.model.room import Agreement, Analysis, Group, Release, Withheld
 
 _LOG = logging.getLogger(__name__)
 _ASKED, _SENT, _COMMITTED, _SIGNED, _KEPT, _RECEIVED = ("asked", "sent", "committed", "signed", "kept", "received")
@@ -154,20 +154,32 @@ class PartyServer:
         asked = replace(steps.asked_from(sealed.message.body), analyst=self.name)
         question, _ = question_of(asked, agreement, now)
         book = Book(self.seat().platform.ledger, agreement)
-        repeated = True
-        if _numbers(book.page().release(question.analysis), asked, self.name) is None:
-            repeated = False
+        release = self._had(question.analysis, asked, book)
+        repeated = release is not None
+        if release is None:
             if not self._asking.acquire(blocking=False):
                 raise UnreachableError("another question of ours is under way", fix="ask again when it is answered")
             try:
                 self._start(asked, sealed)
             finally:
                 self._asking.release()
-        release = _numbers(book.page().release(question.analysis), asked, self.name)
+            release = self._had(question.analysis, asked, book)
         if release is None and asked.recipient == self.name:
             raise EngineError("the release did not arrive", fix="ask again: it counts as another one")
         groups = groups_as_json(release.groups, numbers=True) if release else None
         return steps.as_body({"run": release.run if release else "", "groups": groups, "repeated": repeated})
+
+    def _had(self, analysis: Analysis, asked: Asked, book: Book) -> Release | None:
+        """The release of this analysis to us, its numbers with it; those of one may have been lost on their way."""
+        page = book.page()
+        for each in page.releases if asked.recipient == self.name else ():
+            if (
+                each.analysis == analysis
+                and page.analysts[each.run] == self.name
+                and all(g.numbers for g in each.groups)
+            ):
+                return each
+        return None
 
     def _start(self, asked: Asked, sealed: Sealed) -> None:
         agreement, url = sealed.agreement, sealed.agreement.joins.url
@@ -387,13 +399,6 @@ def _numbered(told: Any, mine: _Open) -> tuple[Group, ...]:
     ):
         raise AccessDeniedError("these are not the groups that were signed for")
     return groups
-
-
-def _numbers(release: Release | None, asked: Asked, own: str) -> Release | None:
-    """A release as its recipient has it; None when it is somebody else's, or its numbers never came."""
-    if release is None or asked.recipient != own or not all(each.numbers for each in release.groups):
-        return None
-    return release
 
 
 def _keeper(mine: _Open, agreement: Agreement) -> str:
