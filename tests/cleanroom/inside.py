@@ -58,7 +58,7 @@ class _Inside(JoinServer):
         )
         try:
             return {"state": joined(round_, deliver)}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  as the process of a run does
             return {"state": "abandoned", "why": why(error)}
 
 
