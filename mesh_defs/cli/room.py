@@ -1,7 +1,8 @@
-"""`mesh room`: what partners agreed to ask of each other's data."""
+"""`mesh room`: clean rooms."""
 
 import click
 
+from mesh_defs.cli.room_aws import aws
 from mesh_defs.cli.room_processes import join, key, party
 
 
@@ -10,5 +11,5 @@ def room() -> None:
     """Clean rooms: partners' answers, nobody's rows."""
 
 
-for each in (key, party, join):
+for each in (key, party, join, aws):
     room.add_command(each)
