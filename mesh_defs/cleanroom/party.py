@@ -18,7 +18,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from mesh_defs.cleanroom import steps
-from mesh_defs.cleanroom.book import Book, groups_as_json, groups_from
+from mesh_defs.cleanroom.book import Book, groups_as_json
 from mesh_defs.cleanroom.channel import Post
 from mesh_defs.cleanroom.cosigned import committed_of, heads_body, require_cosigned, require_onward
 from mesh_defs.cleanroom.differencing import Earlier
@@ -26,7 +26,8 @@ from mesh_defs.cleanroom.extract import Seat, Versions, partial, token_key
 from mesh_defs.cleanroom.frozen import current_versions, require_frozen
 from mesh_defs.cleanroom.journal import Journal
 from mesh_defs.cleanroom.parcel import layout_of, wrapped
-from mesh_defs.cleanroom.rules import Asked, groups_of, question_of, require_valid
+from mesh_defs.cleanroom.proposed import numbered, release_of
+from mesh_defs.cleanroom.rules import Asked, question_of, require_valid
 from mesh_defs.cleanroom.run import Run
 from mesh_defs.cleanroom.sealed import seal, unseal
 from mesh_defs.cleanroom.signed import RoomFolder
@@ -44,7 +45,7 @@ from mesh_defs.cleanroom.wire import (
 from mesh_defs.documents.room import digest_of
 from mesh_defs.errors import AccessDeniedError, EngineError, MeshError, StorageError, UnreachableError
 from mesh_defs.ledger.head import Head
-from mesh_defs.model.room import Agreement, Analysis, Group, Release, Withheld
+from mesh_defs.model.room import Agreement, Analysis, Group, Release
 
 _LOG = logging.getLogger(__name__)
 _ASKED, _SENT, _COMMITTED, _SIGNED, _KEPT, _RECEIVED = ("asked", "sent", "committed", "signed", "kept", "received")
@@ -268,7 +269,7 @@ class PartyServer:
         """Record what would be released, and show the ledger's head over it."""
         mine, agreement = self._mine(sealed), sealed.agreement
         told = sealed.message.json()
-        release = _release_of(told, mine, agreement, own=self.name)
+        release = release_of(told, mine.run, agreement, own=self.name)
         if told["partial"] != mine.sent_sha256:
             raise AccessDeniedError("the release was not made from what we sent")
         self.journal.move(mine.run.id, agreement.id, from_=(_SENT,), to=_COMMITTED)
@@ -301,7 +302,9 @@ class PartyServer:
         if own is None or cosigned[self.name].raw != own.raw:
             raise AccessDeniedError("this is not what we signed for")
         require_cosigned(cosigned, own.body, agreement)
-        groups = _numbered(told, mine) if mine.asked.recipient == self.name else None
+        groups = None
+        if mine.asked.recipient == self.name:
+            groups = numbered(told, mine.run, mine.shown, mine.release_sha256)
         self.journal.move(mine.run.id, agreement.id, from_=(_SIGNED,), to=_RECEIVED if groups is not None else _KEPT)
         for name, each in cosigned.items():
             self.journal.keep(agreement.id, mine.run.id, name, each.raw)
@@ -364,41 +367,6 @@ class PartyServer:
 
     def _bound(self, sealed: Sealed, sender: str, receiver: str) -> tuple[str, ...]:
         return steps.bound(sealed.agreement, sealed.digest, sealed.message.head.run, sender, receiver)
-
-
-def _release_of(told: Any, mine: _Open, agreement: Agreement, *, own: str) -> Release:
-    """What a party may know of a release: which groups, and, of its own rows' groups, which were withheld and why."""
-    try:
-        shown = tuple(Group(values=tuple(each), numbers=()) for each in told["shown"])
-        withheld = tuple(Withheld(values=tuple(values), because=why) for values, why in told["withheld"])
-        spent = told["micro_rho"]
-    except (KeyError, TypeError, ValueError):
-        raise AccessDeniedError("this is no release") from None
-    known = set(groups_of(mine.run.analysis, agreement))
-    named = [each.values for each in shown] + [each.values for each in withheld]
-    if not set(named) <= known or len(set(named)) != len(named) or spent != mine.run.micro_rho:
-        raise AccessDeniedError("the release is not of the groups, or the budget, that were asked for")
-    if own == mine.run.analyst and withheld:
-        raise AccessDeniedError("who asks is not told what was withheld")
-    return Release(
-        run=mine.run.id, analysis=mine.run.analysis, groups=shown, withheld=withheld, micro_rho=mine.run.micro_rho
-    )
-
-
-def _numbered(told: Any, mine: _Open) -> tuple[Group, ...]:
-    """The groups with their numbers: those that all parties signed for, and no others."""
-    try:
-        groups, salt = groups_from(told["groups"]), str(told["salt"])
-    except (KeyError, TypeError, ValueError, ArithmeticError):
-        raise AccessDeniedError("the numbers are missing") from None
-    if steps.release_sha256(mine.run.id, salt, groups) != mine.release_sha256:
-        raise AccessDeniedError("these are not the numbers that were signed for")
-    width = len(mine.run.analysis.aggregates)
-    if [each.values for each in groups] != [each.values for each in mine.shown] or any(
-        len(each.numbers) != width for each in groups
-    ):
-        raise AccessDeniedError("these are not the groups that were signed for")
-    return groups
 
 
 def _keeper(mine: _Open, agreement: Agreement) -> str:
