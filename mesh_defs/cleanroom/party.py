@@ -70,7 +70,7 @@ class _Open:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class Arrived:
     """A message in its room: with the agreement that it was held against."""
 
     message: Message
@@ -107,29 +107,29 @@ class PartyServer:
         if message.head.receiver != party(self.name):
             raise AccessDeniedError("the message is for another")
         self.journal.once(message.head.nonce, now)
-        return self._answered(step, Sealed(message=message, agreement=agreement, digest=digest), now)
+        return self._answered(step, Arrived(message=message, agreement=agreement, digest=digest), now)
 
-    def _answered(self, step: Callable[[Sealed, datetime], bytes], sealed: Sealed, now: datetime) -> bytes:
-        kind = sealed.message.head.kind
+    def _answered(self, step: Callable[[Arrived, datetime], bytes], arrived: Arrived, now: datetime) -> bytes:
+        kind = arrived.message.head.kind
         try:
-            body, kind = step(sealed, now), f"{kind}-answer"
+            body, kind = step(arrived, now), f"{kind}-answer"
         except MeshError as error:
             told = {"code": error.code}
             if kind == "ask":  # our own person: the same words as at the terminal
                 told |= {"what": error.what, "where": error.where, "fix": error.fix}
-            _LOG.warning("run %s: '%s' was refused: %s", sealed.message.head.run, kind, error.code)
+            _LOG.warning("run %s: '%s' was refused: %s", arrived.message.head.run, kind, error.code)
             body, kind = steps.as_body(told), REFUSED
         except Exception as error:  # noqa: BLE001  a surface: nothing of what failed goes out, or into a log
-            _LOG.error("run %s: '%s' failed: %s", sealed.message.head.run, kind, type(error).__name__)
+            _LOG.error("run %s: '%s' failed: %s", arrived.message.head.run, kind, type(error).__name__)
             body, kind = steps.as_body({"code": "failed"}), REFUSED
-        answer = self.speaker.answer(kind, body, sealed.message)
+        answer = self.speaker.answer(kind, body, arrived.message)
         if kind == "prepare-answer":
-            self._open[sealed.message.head.run].prepared = answer.raw
+            self._open[arrived.message.head.run].prepared = answer.raw
         if kind == "cosign-answer":
-            self._open[sealed.message.head.run].cosigned = answer.raw
+            self._open[arrived.message.head.run].cosigned = answer.raw
         return answer.raw
 
-    def _steps(self) -> Mapping[str, Callable[[Sealed, datetime], bytes]]:
+    def _steps(self) -> Mapping[str, Callable[[Arrived, datetime], bytes]]:
         return {
             "ask": self._ask,
             "prepare": self._prepare,
@@ -149,10 +149,10 @@ class PartyServer:
         require_valid(agreement, now)
         return agreement
 
-    def _ask(self, sealed: Sealed, now: datetime) -> bytes:
+    def _ask(self, arrived: Arrived, now: datetime) -> bytes:
         """Our own person asks: what is on record already, or a new run."""
-        agreement = sealed.agreement
-        asked = replace(steps.asked_from(sealed.message.body), analyst=self.name)
+        agreement = arrived.agreement
+        asked = replace(steps.asked_from(arrived.message.body), analyst=self.name)
         question, _ = question_of(asked, agreement, now)
         book = Book(self.seat().platform.ledger, agreement)
         release = self._had(question.analysis, asked, book)
@@ -161,7 +161,7 @@ class PartyServer:
             if not self._asking.acquire(blocking=False):
                 raise UnreachableError("another question of ours is under way", fix="ask again when it is answered")
             try:
-                self._start(asked, sealed)
+                self._start(asked, arrived)
             finally:
                 self._asking.release()
             release = self._had(question.analysis, asked, book)
@@ -182,26 +182,28 @@ class PartyServer:
                 return each
         return None
 
-    def _start(self, asked: Asked, sealed: Sealed) -> None:
-        agreement, url = sealed.agreement, sealed.agreement.joins.url
+    def _start(self, asked: Asked, arrived: Arrived) -> None:
+        agreement, url = arrived.agreement, arrived.agreement.joins.url
         if url is None:
             raise AccessDeniedError("the agreement names no address of its join", fix="agree on `joins: {url: …}`")
         run = secrets.token_hex(16)
         body = steps.asked_as_body(asked)
-        start = self.speaker.say("start", body, to=join(agreement), room=agreement.id, agreement=sealed.digest, run=run)
+        start = self.speaker.say(
+            "start", body, to=join(agreement), room=agreement.id, agreement=arrived.digest, run=run
+        )
         answer = read(self.post(url, start.raw, steps.RUN_SECONDS_MAX + 30.0, ANSWER_BYTES_MAX))
-        require_genuine(answer, agreement, sealed.digest, now=self.speaker.clock())
+        require_genuine(answer, agreement, arrived.digest, now=self.speaker.clock())
         require_answer(answer, start, "start-answer")
         outcome = answer.json()
         if outcome.get("state") != "released":
             why = str(outcome.get("why"))[:40]
             raise EngineError(f"the run was abandoned ({why}): nothing was released", fix="ask its parties, or again")
 
-    def _prepare(self, sealed: Sealed, now: datetime) -> bytes:
+    def _prepare(self, arrived: Arrived, now: datetime) -> bytes:
         """Whether the question is one that the agreement allows now; then it is on record, and its budget reserved."""
-        agreement, run_id = sealed.agreement, sealed.message.head.run
-        start = _carried(sealed.message.json().get("start"))
-        require_genuine(start, agreement, sealed.digest, now=now)
+        agreement, run_id = arrived.agreement, arrived.message.head.run
+        start = _carried(arrived.message.json().get("start"))
+        require_genuine(start, agreement, arrived.digest, now=now)
         asked = steps.asked_of(start)
         if (start.head.run, start.head.receiver) != (run_id, join(agreement)):
             raise AccessDeniedError("the question is of another run")
@@ -229,25 +231,25 @@ class PartyServer:
             {"key": _text(self._open[run_id].private.public_key().public_bytes_raw()), "earlier": known}
         )
 
-    def _share(self, sealed: Sealed, now: datetime) -> bytes:
+    def _share(self, arrived: Arrived, now: datetime) -> bytes:
         """Make the run's secret, and seal it for each other party. The join passes it on, and cannot open it."""
-        mine = self._mine(sealed)
-        if mine.secret is not None or self.name != _keeper(mine, sealed.agreement):
+        mine = self._mine(arrived)
+        if mine.secret is not None or self.name != _keeper(mine, arrived.agreement):
             raise AccessDeniedError("the run's secret is not ours to make")
-        prepared = self._prepared(sealed, mine, now)
+        prepared = self._prepared(arrived, mine, now)
         mine.secret = secrets.token_bytes(32)
         boxes = {
-            name: _text(seal(mine.secret, base64.b64decode(told.key), self._bound(sealed, self.name, name)))
+            name: _text(seal(mine.secret, base64.b64decode(told.key), self._bound(arrived, self.name, name)))
             for name, told in prepared.items()
             if name != self.name
         }
         return steps.as_body(boxes)
 
-    def _partial(self, sealed: Sealed, now: datetime) -> bytes:
+    def _partial(self, arrived: Arrived, now: datetime) -> bytes:
         """Read our rows, once, as persons under the run's tokens; a guard also tells which groups were shown before."""
-        mine, agreement = self._mine(sealed), sealed.agreement
-        earlier = steps.compared(self._prepared(sealed, mine, now), agreement, mine.run.analyst)
-        secret = self._secret(sealed, mine, now)
+        mine, agreement = self._mine(arrived), arrived.agreement
+        earlier = steps.compared(self._prepared(arrived, mine, now), agreement, mine.run.analyst)
+        secret = self._secret(arrived, mine, now)
         self.journal.move(mine.run.id, agreement.id, from_=(_ASKED,), to=_SENT)
         run = replace(mine.run, earlier=tuple(Earlier(analysis=each, groups=()) for each in earlier.values()))
         steps.require_few(run.extracts)
@@ -265,10 +267,10 @@ class PartyServer:
         mine.sent_sha256 = hashlib.sha256(body).hexdigest()
         return body
 
-    def _commit(self, sealed: Sealed, now: datetime) -> bytes:
+    def _commit(self, arrived: Arrived, now: datetime) -> bytes:
         """Record what would be released, and show the ledger's head over it."""
-        mine, agreement = self._mine(sealed), sealed.agreement
-        told = sealed.message.json()
+        mine, agreement = self._mine(arrived), arrived.agreement
+        told = arrived.message.json()
         release = release_of(told, mine.run, agreement, own=self.name)
         if told["partial"] != mine.sent_sha256:
             raise AccessDeniedError("the release was not made from what we sent")
@@ -281,10 +283,10 @@ class PartyServer:
             raise StorageError("the ledger is not signed", fix="run this as who may read the ledger's key")
         return steps.as_body({"head": head.text, "seq": entry.seq, "release": mine.release_sha256})
 
-    def _cosign(self, sealed: Sealed, now: datetime) -> bytes:
+    def _cosign(self, arrived: Arrived, now: datetime) -> bytes:
         """Sign for the heads of all parties' ledgers, none of which may have gone back."""
-        mine, agreement = self._mine(sealed), sealed.agreement
-        committed = self._from_all(sealed.message.json().get("committed"), sealed, "commit-answer", now)
+        mine, agreement = self._mine(arrived), arrived.agreement
+        committed = self._from_all(arrived.message.json().get("committed"), arrived, "commit-answer", now)
         heads = {name: committed_of(each, mine.release_sha256) for name, each in committed.items()}
         own = self.head()
         if own is None or own.key != heads[self.name].key or own.seq < heads[self.name].seq:
@@ -293,11 +295,11 @@ class PartyServer:
         self.journal.move(mine.run.id, agreement.id, from_=(_COMMITTED,), to=_SIGNED)
         return heads_body(mine.release_sha256, heads)
 
-    def _deliver(self, sealed: Sealed, now: datetime) -> bytes:
+    def _deliver(self, arrived: Arrived, now: datetime) -> bytes:
         """Keep what all signed; a recipient then records the numbers."""
-        mine, agreement = self._mine(sealed), sealed.agreement
-        told = sealed.message.json()
-        cosigned = self._from_all(told.get("cosigned"), sealed, "cosign-answer", now)
+        mine, agreement = self._mine(arrived), arrived.agreement
+        told = arrived.message.json()
+        cosigned = self._from_all(told.get("cosigned"), arrived, "cosign-answer", now)
         own = read(mine.cosigned) if mine.cosigned else None
         if own is None or cosigned[self.name].raw != own.raw:
             raise AccessDeniedError("this is not what we signed for")
@@ -313,10 +315,10 @@ class PartyServer:
         self._open.pop(mine.run.id, None)
         return steps.as_body({})
 
-    def _abandon(self, sealed: Sealed, now: datetime) -> bytes:
+    def _abandon(self, arrived: Arrived, now: datetime) -> bytes:
         """Nothing was delivered, says the join itself, not its process of the run: what was reserved is free again."""
-        agreement, run = sealed.agreement, sealed.message.head.run
-        if sealed.message.head.voucher is not None:
+        agreement, run = arrived.agreement, arrived.message.head.run
+        if arrived.message.head.voucher is not None:
             raise AccessDeniedError("only the join itself says that nothing was delivered")
         self._open.pop(run, None)
         if self.journal.state(run) is None:  # a question that is still on its way comes too late
@@ -325,58 +327,58 @@ class PartyServer:
         before = self.journal.move(run, agreement.id, from_=undone, to=_ABANDONED)
         book = Book(self.seat().platform.ledger, agreement)
         if before != _ABANDONED and book.knows(run):
-            why = str(sealed.message.json().get("why"))[:40]
+            why = str(arrived.message.json().get("why"))[:40]
             book.abandon(run, why, returned=True, at=now)
         return steps.as_body({})
 
-    def _mine(self, sealed: Sealed) -> _Open:
-        mine = self._open.get(sealed.message.head.run)
-        if mine is None or digest_of(mine.run.agreement) != sealed.digest:
+    def _mine(self, arrived: Arrived) -> _Open:
+        mine = self._open.get(arrived.message.head.run)
+        if mine is None or digest_of(mine.run.agreement) != arrived.digest:
             raise AccessDeniedError("no such run is under way here")
         return mine
 
-    def _prepared(self, sealed: Sealed, mine: _Open, now: datetime) -> dict[str, steps.Prepared]:
-        told = self._from_all(sealed.message.json().get("prepared"), sealed, "prepare-answer", now)
+    def _prepared(self, arrived: Arrived, mine: _Open, now: datetime) -> dict[str, steps.Prepared]:
+        told = self._from_all(arrived.message.json().get("prepared"), arrived, "prepare-answer", now)
         if told[self.name].raw != mine.prepared:
             raise AccessDeniedError("this is not what we answered")
-        return {name: steps.prepared_of(each, sealed.agreement) for name, each in told.items()}
+        return {name: steps.prepared_of(each, arrived.agreement) for name, each in told.items()}
 
-    def _secret(self, sealed: Sealed, mine: _Open, now: datetime) -> bytes:
-        maker = _keeper(mine, sealed.agreement)
+    def _secret(self, arrived: Arrived, mine: _Open, now: datetime) -> bytes:
+        maker = _keeper(mine, arrived.agreement)
         if mine.secret is None and maker != self.name:
-            shared = _carried(sealed.message.json().get("shared"))
-            _require_of(shared, maker, sealed, "share-answer", now)
+            shared = _carried(arrived.message.json().get("shared"))
+            _require_of(shared, maker, arrived, "share-answer", now)
             box = base64.b64decode(str(shared.json().get(self.name)))
-            mine.secret = unseal(box, mine.private, self._bound(sealed, maker, self.name))
+            mine.secret = unseal(box, mine.private, self._bound(arrived, maker, self.name))
         if mine.secret is None or len(mine.secret) != 32:
             raise AccessDeniedError("the run has no secret yet")
         return mine.secret
 
-    def _from_all(self, told: Any, sealed: Sealed, kind: str, now: datetime) -> dict[str, Message]:
+    def _from_all(self, told: Any, arrived: Arrived, kind: str, now: datetime) -> dict[str, Message]:
         """What every party answered to the same step of this run, each with its own signature."""
         if not isinstance(told, dict):
             raise AccessDeniedError("the parties' answers are missing")
-        found = {each.name: _carried(told.get(each.name)) for each in sealed.agreement.parties}
+        found = {each.name: _carried(told.get(each.name)) for each in arrived.agreement.parties}
         for name, message in found.items():
-            _require_of(message, name, sealed, kind, now)
+            _require_of(message, name, arrived, kind, now)
         return found
 
     def _shown(self, run: Run, agreement: Agreement, seat: Seat) -> dict[str, list[list[Any]]]:
         page = Book(seat.platform.ledger, agreement).page()
         return {each.run: [list(group.values) for group in each.groups] for each in page.releases}
 
-    def _bound(self, sealed: Sealed, sender: str, receiver: str) -> tuple[str, ...]:
-        return steps.bound(sealed.agreement, sealed.digest, sealed.message.head.run, sender, receiver)
+    def _bound(self, arrived: Arrived, sender: str, receiver: str) -> tuple[str, ...]:
+        return steps.bound(arrived.agreement, arrived.digest, arrived.message.head.run, sender, receiver)
 
 
 def _keeper(mine: _Open, agreement: Agreement) -> str:
     return steps.keeper(agreement, mine.run.analysis, mine.run.analyst)
 
 
-def _require_of(message: Message, name: str, sealed: Sealed, kind: str, now: datetime) -> None:
-    require_genuine(message, sealed.agreement, sealed.digest, now=now)
+def _require_of(message: Message, name: str, arrived: Arrived, kind: str, now: datetime) -> None:
+    require_genuine(message, arrived.agreement, arrived.digest, now=now)
     head = message.head
-    if (head.sender, head.kind, head.run) != (party(name), kind, sealed.message.head.run):
+    if (head.sender, head.kind, head.run) != (party(name), kind, arrived.message.head.run):
         raise AccessDeniedError("one party's answer is shown as another's, or of another run")
 
 

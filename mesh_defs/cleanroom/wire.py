@@ -9,6 +9,7 @@ room's: it signs with one made for the run, for which the join vouches in each h
 import base64
 import hashlib
 import json
+import re
 import secrets
 import struct
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ REFUSED = "refused"
 _SIGNED, _VOUCHED = b"mesh-room-message-1\n", b"mesh-room-voucher-1\n"
 _LENGTH = struct.Struct(">I")
 _STRICT = ConfigDict(extra="forbid")
+# Of a run; a question to one's own party is of none yet.
+_RUN = re.compile(r"([0-9a-f]{32})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,8 @@ def read(raw: bytes) -> Message:
         if not 0 < length <= HEAD_BYTES_MAX or len(raw) < start + length:
             raise ValueError
         head = _HEADS.validate_json(raw[start : start + length], strict=True)
+        if not _RUN.fullmatch(head.run):
+            raise ValueError
     except (ValueError, struct.error, RecursionError, ValidationError):
         raise AccessDeniedError("this is no message of a room") from None
     return Message(head=head, body=raw[start + length :], raw=raw)
