@@ -1,14 +1,15 @@
 """Asks a room of this mesh: the way of the terminal, and of products that are made of releases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from mesh_defs.cleanroom.book import ASKED
+from mesh_defs.cleanroom.channel import Trust
 from mesh_defs.cleanroom.room import Room, RoomAnswer
-from mesh_defs.cleanroom.rooms import SEATS, room_at, seats_of
+from mesh_defs.cleanroom.rooms import SEATS, readers_of, room_at, seats_of, spoken_for
 from mesh_defs.cleanroom.rules import groups_of
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.errors import MeshError, UnreachableError
@@ -33,9 +34,31 @@ def open_room(settings: Settings, name: str, platform: Platform) -> Room:
     return Room(folder=folder, seats=seats, ledger=platform.ledger, clock=platform.clock)
 
 
-def asker_of(agreement: Agreement, party: str | None, recipient: str | None) -> tuple[str, str]:
-    """Who asks and who is to have the answer: as said, else the first that the agreement names."""
+def ask(
+    settings: Settings, name: str, asked: Asked, *, door: Callable[[], Platform], trust: Trust
+) -> RoomAnswer | None:
+    """Ask in this process where this mesh speaks for all parties, else through our own party's; None when the answer goes
+    to another party. Raises what `Room.ask` and `processes.ask` do."""
+    folder = room_at(settings, name)
+    if speaks_for_all(folder):
+        return open_room(settings, name, door()).ask(asked)
+    from mesh_defs.cleanroom.processes import ask as ask_party  # HTTP, signatures: not for a room in one process
+
+    return ask_party(settings, name, asked, trust=trust)
+
+
+def speaks_for_all(folder: RoomFolder) -> bool:
+    """Whether this mesh has a seat for every party, and so asks in one process."""
+    return {party.name for party in folder.agreement().parties} <= readers_of(folder).keys()
+
+
+def asker_of(folder: RoomFolder, settings: Settings, party: str | None, recipient: str | None) -> tuple[str, str]:
+    """Who asks and who is to have the answer: as said; else our own party, or the first that the agreement names where
+    this mesh speaks for all of them. AccessDeniedError, NotFoundError as `spoken_for`."""
+    agreement = folder.agreement()
     analyst = party or agreement.analysts[0]
+    if not speaks_for_all(folder):
+        analyst = spoken_for(agreement, folder, settings, party)
     given = recipient or (analyst if analyst in agreement.recipients else agreement.recipients[0])
     return analyst, given
 

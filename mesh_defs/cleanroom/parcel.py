@@ -67,9 +67,10 @@ def wrapped(table: pa.Table, layout: Layout) -> tuple[dict[str, int], list[bytes
     first = _first(high[order], low[order])
     starts = np.flatnonzero(first)
     counts = np.diff(np.append(starts, len(order)))
-    sorted_ = pa.table({name: column.take(pa.array(order)) for name, column in columns.items()})
+    places = pa.array(order, pa.int64())
+    sorted_ = pa.Table.from_arrays([each.take(places) for each in columns.values()], names=list(columns))
     stated = {"rows": len(order), "persons": len(starts)}
-    rows = pa.table({"rows": _smallest(pa.chunked_array([pa.array(counts)]))})
+    rows = pa.Table.from_arrays([_smallest(pa.chunked_array([pa.array(counts)]))], names=["rows"])
     return stated, [tokens[order[starts]].tobytes(), _stream(rows), _stream(sorted_)]
 
 
@@ -118,7 +119,7 @@ def _checked(tokens: np.ndarray, repeats: np.ndarray, found: pa.Table, layout: L
     return pa.table({TOKEN: token, **columns})
 
 
-def _within(column: pa.ChunkedArray, *, low: int, high: int | None) -> np.ndarray:
+def _within(column: "pa.ChunkedArray[Any]", *, low: int, high: int | None) -> np.ndarray:
     """Whole numbers between these, without a NULL, as int64."""
     if not pa.types.is_integer(column.type) or column.null_count:
         raise _wrong("a number is missing, or is no whole number")
@@ -149,21 +150,22 @@ def _keys(tokens: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return told["high"].astype("u8"), told["low"].astype("u4"), np.frombuffer(tokens, dtype="V12")
 
 
-def _digits(column: pa.ChunkedArray) -> bytes:
+def _digits(column: "pa.ChunkedArray[Any]") -> bytes:
     """The first bytes of each token, one after the other."""
     whole = pa.chunked_array([column.combine_chunks().cast(pa.large_string())])
     cut = pc.utf8_slice_codeunits(whole, 0, 2 * TOKEN_BYTES).combine_chunks()
-    told = bytes.fromhex(cut.buffers()[2].to_pybytes().decode()) if len(cut) and cut.null_count == 0 else b""
+    digits = cut.buffers()[2] if len(cut) and cut.null_count == 0 else None
+    told = bytes.fromhex(digits.to_pybytes().decode()) if digits else b""
     if len(told) != len(column) * TOKEN_BYTES:
         raise ValueError("a token is missing, or too short")
     return told
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+def _numbers(column: "pa.ChunkedArray[Any]") -> np.ndarray:
     return np.asarray(column.cast(pa.int64()))
 
 
-def _smallest(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _smallest(column: "pa.ChunkedArray[Any]") -> "pa.ChunkedArray[Any]":
     """The same whole numbers in as few bytes as hold them all; sums past 8 bytes stay decimals."""
     for width in _WIDTHS:
         try:

@@ -9,6 +9,7 @@ room's: it signs with one made for the run, for which the join vouches in each h
 import base64
 import hashlib
 import json
+import re
 import secrets
 import struct
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ REFUSED = "refused"
 _SIGNED, _VOUCHED = b"mesh-room-message-1\n", b"mesh-room-voucher-1\n"
 _LENGTH = struct.Struct(">I")
 _STRICT = ConfigDict(extra="forbid")
+# Of a run; a question to one's own party is of none yet.
+_RUN = re.compile(r"([0-9a-f]{32})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,8 @@ def read(raw: bytes) -> Message:
         if not 0 < length <= HEAD_BYTES_MAX or len(raw) < start + length:
             raise ValueError
         head = _HEADS.validate_json(raw[start : start + length], strict=True)
+        if not _RUN.fullmatch(head.run):
+            raise ValueError
     except (ValueError, struct.error, RecursionError, ValidationError):
         raise AccessDeniedError("this is no message of a room") from None
     return Message(head=head, body=raw[start + length :], raw=raw)
@@ -166,9 +171,18 @@ def require_genuine(message: Message, agreement: Agreement, digest: str, *, now:
     `digest`: of the agreement, which is not computed again for each message.
     """
     head = message.head
-    key = keys_of(agreement).get(head.sender)
     if head.room != agreement.id or head.agreement != digest:
         raise AccessDeniedError("the message is of another room, or another version of its agreement")
+    require_signed_by(message, agreement)
+    if abs(now - _time(head.at)) > timedelta(seconds=SKEW_SECONDS_MAX):
+        fix = "set the clocks of both machines"
+        raise AccessDeniedError(f"the message is over {SKEW_SECONDS_MAX:g} s from now", fix=fix)
+
+
+def require_signed_by(message: Message, agreement: Agreement) -> None:
+    """Raise AccessDeniedError unless who it names signed it, with this body, whenever that was."""
+    head = message.head
+    key = keys_of(agreement).get(head.sender)
     if key is None:
         raise AccessDeniedError("the message is of nobody in this room")
     if head.voucher is not None:
@@ -179,9 +193,6 @@ def require_genuine(message: Message, agreement: Agreement, digest: str, *, now:
     _verify(key, head.signature, head.signed())
     if hashlib.sha256(message.body).hexdigest() != head.body_sha256:
         raise AccessDeniedError("the message has another body than was signed")
-    if abs(now - _time(head.at)) > timedelta(seconds=SKEW_SECONDS_MAX):
-        fix = "set the clocks of both machines"
-        raise AccessDeniedError(f"the message is over {SKEW_SECONDS_MAX:g} s from now", fix=fix)
 
 
 def require_answer(message: Message, to: Message, kind: str) -> None:
