@@ -10,7 +10,7 @@ from mesh_defs.cleanroom.book import ASKED
 from mesh_defs.cleanroom.channel import Trust
 from mesh_defs.cleanroom.room import Room, RoomAnswer
 from mesh_defs.cleanroom.rooms import SEATS, readers_of, room_at, seats_of, spoken_for
-from mesh_defs.cleanroom.rules import groups_of
+from mesh_defs.cleanroom.rules import Asked, groups_of
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.errors import MeshError, UnreachableError
 from mesh_defs.ledger import Ledger

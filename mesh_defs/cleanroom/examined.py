@@ -33,6 +33,7 @@ def room_findings(root: Path, policy: Policy, now: datetime) -> Iterator[Finding
         yield from statement_findings(folder, agreement, where)
         for party, reader in readers.items():
             yield from _of_reader(party, reader, agreement, policy, now, f"{where}/{SEATS}: {party}")
+        yield from (each for contract in policy.contracts.values() for each in _of_asking(contract, agreement))
 
 
 def statement_findings(folder: RoomFolder, agreement: Agreement, where: str) -> Iterator[Finding]:
@@ -85,6 +86,15 @@ def _of_reader(
         reasons = "; ".join(decision.reasons)
         what = f"{reader.principal} may not read for {reader.purpose}: {reasons}"
         yield Finding(where=where, what=what, fix=decision.fix)
+
+
+def _of_asking(contract: Contract, agreement: Agreement) -> Iterator[Finding]:
+    """A product that is made of the room names products that are shared in it."""
+    shared = {table.product for table in agreement.tables}
+    if contract.asks and contract.asks.room == agreement.id:
+        for name in sorted(set(contract.asks.products) - shared):
+            what = f"{name} is not shared in room '{agreement.id}'"
+            yield Finding(where=f"{contract.file}: customProperties.asks", what=what, fix=nearest(name, shared))
 
 
 def _of_table(table: SharedTable, contract: Contract | None, policy: Policy, where: str) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from mesh_defs.cleanroom.journal import Journal
 from mesh_defs.cleanroom.keys import identity
 from mesh_defs.cleanroom.party import PartyServer
 from mesh_defs.cleanroom.room import RoomAnswer
-from mesh_defs.cleanroom.rooms import party_by_key
+from mesh_defs.cleanroom.rooms import party_by_key, viewer_of
 from mesh_defs.cleanroom.rules import Asked, question_of
 from mesh_defs.cleanroom.serving import serve
 from mesh_defs.cleanroom.signed import RoomFolder
@@ -133,6 +133,14 @@ def verify_signed(settings: Settings, room: str, handed: tuple[bytes, ...] = ())
     return verify(agreement, party_of(agreement, settings), open_ledger(settings), kept)
 
 
+def cosigned_findings(folder: RoomFolder, agreement: Agreement, settings: Settings) -> tuple[Finding, ...]:
+    """What `verify_signed` finds, where a party's process ever ran in this mesh; nothing otherwise."""
+    if not journal_file(settings, "party").is_file():
+        return ()
+    name = viewer_of(agreement, folder, settings, None)
+    return verify_signed(settings, agreement.id) if name else ()
+
+
 def kept_signatures(settings: Settings, room: str) -> tuple[bytes, ...]:
     """What this mesh keeps of all parties' signatures: to hand to a party that looks at its own ledger."""
     return journal_of(settings, "party").kept(folder_of(settings, room).agreement().id)
@@ -150,7 +158,12 @@ def party_of(agreement: Agreement, settings: Settings) -> str:
 
 def journal_of(settings: Settings, role: str) -> Journal:
     """The journal of a party's or a join's process in this mesh."""
-    return Journal(Path(settings.home) / "rooms" / f"{role}.sqlite")
+    return Journal(journal_file(settings, role))
+
+
+def journal_file(settings: Settings, role: str) -> Path:
+    """Where that journal lies."""
+    return Path(settings.home) / "rooms" / f"{role}.sqlite"
 
 
 def _speaker(settings: Settings) -> Callable[[str], Speaker]:

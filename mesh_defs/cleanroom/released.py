@@ -8,9 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mesh_defs.cleanroom.asking import asker_of, open_room, table_of
+from mesh_defs.cleanroom.asking import ask, asker_of, table_of
+from mesh_defs.cleanroom.channel import Trust
+from mesh_defs.cleanroom.rooms import room_at
 from mesh_defs.cleanroom.rules import Asked
 from mesh_defs.documents.room import digest_of
+from mesh_defs.errors import AccessDeniedError
 from mesh_defs.model.contract import Asks
 from mesh_defs.model.room import DimensionValue
 from mesh_defs.query.platform import Platform
@@ -35,10 +38,13 @@ class ProductRoom:
 
         Groups may be missing. Raises as `Room.ask`: AccessDeniedError, AnalysisRejectedError, BudgetExhaustedError.
         """
-        room = open_room(self.settings, self.asks.room, self.door())
-        agreement = room.folder.agreement()
-        analyst, recipient = asker_of(agreement, None, None)
-        answer = room.ask(Asked(analyst=analyst, recipient=recipient, sql=sql, template=template, arguments=arguments))
+        folder = room_at(self.settings, self.asks.room)
+        agreement = folder.agreement()
+        analyst, recipient = asker_of(folder, self.settings, None, None)
+        asked = Asked(analyst=analyst, recipient=recipient, sql=sql, template=template, arguments=arguments)
+        answer = ask(self.settings, self.asks.room, asked, door=self.door, trust=Trust())
+        if answer is None:
+            raise AccessDeniedError(f"'{analyst}' may ask in room '{agreement.id}', and may not have the answer")
         self._runs.append(answer.release.run)
         digest = digest_of(agreement)
         content = hashlib.sha256(json.dumps([digest, *sorted(self._runs)]).encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ from typing import Any
 
 from mesh_defs.cleanroom import words
 from mesh_defs.cleanroom.asking import begun
-from mesh_defs.cleanroom.book import ABANDONED, ASKED, RELEASED, Book, analysis_from
+from mesh_defs.cleanroom.book import ABANDONED, ASKED, RECEIVED, RELEASED, Book, analysis_from
 from mesh_defs.cleanroom.rules import groups_of
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.documents.room import digest_of
@@ -113,6 +113,8 @@ def entry_told(entry: LedgerEntry) -> str:
         return f"{body['analyst']} asked for {words.analysis_told(analysis_from(body['analysis']))}"
     if entry.kind == RELEASED:
         return f"{len(body['groups'])} groups released"
+    if entry.kind == RECEIVED:
+        return f"the numbers of {len(body['groups'])} groups"
     if entry.kind == ABANDONED:
         return f"nothing came out: {body['why']}"
     return ""

@@ -9,6 +9,8 @@ from mesh_defs.cli.render import print_json, print_table
 from mesh_defs.cli.room_agreement import PAIR
 from mesh_defs.settings import load_settings
 
+_FILE = click.Path(exists=True, dir_okay=False)
+
 if TYPE_CHECKING:
     from mesh_defs.cleanroom.room import RoomAnswer
     from mesh_defs.model.room import Agreement
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 @click.option("--arg", "arguments", type=PAIR, multiple=True, metavar="NAME=VALUE", help="A value of the template's.")
 @click.option("--party", metavar="NAME", help="Who asks, where the agreement lets several.")
 @click.option("--for", "recipient", metavar="NAME", help="Who is to have the answer: who asks, by default.")
+@click.option("--ca", type=_FILE, help="PEM: authorities whose certificates our party's process must show.")
+@click.option("--certificate", type=_FILE, help="PEM: own certificate, with its key in --certificate-key.")
+@click.option("--certificate-key", "certificate_key", type=_FILE, help="PEM: the certificate's key.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def ask(
     room: str,
@@ -29,25 +34,31 @@ def ask(
     arguments: tuple[tuple[str, str], ...],
     party: str | None,
     recipient: str | None,
+    ca: str | None,
+    certificate: str | None,
+    certificate_key: str | None,
     as_json: bool,
 ) -> None:
     """Ask a room one question: SQL (`-` reads it from stdin), or a template. What it may ask: `mesh room show ROOM`.
 
     Groups may be missing from the answer, and the room does not say which or why. The same question in other words gets the
-    same answer. Here one process reads for all parties, so they must be of one owner (rooms/ROOM/seats.yaml).
+    same answer. Our party's own process is asked; where this mesh speaks for all parties (seats.yaml), it is done in this one.
     """
     if (sql is None) == (template is None):
         raise click.UsageError("ask either SQL or a --template")
     if arguments and template is None:
         raise click.UsageError("--arg is for a --template: write values into the SQL")
-    from mesh_defs.cleanroom.asking import arguments_of, asker_of, open_room
+    from mesh_defs.cleanroom.asking import arguments_of, asker_of
+    from mesh_defs.cleanroom.asking import ask as ask_room
+    from mesh_defs.cleanroom.channel import Trust
     from mesh_defs.cleanroom.rooms import room_at
     from mesh_defs.cleanroom.rules import Asked
     from mesh_defs.query.platform import open_platform
 
     settings = load_settings()
-    agreement = room_at(settings, room).agreement()
-    analyst, to = asker_of(agreement, party, recipient)
+    folder = room_at(settings, room)
+    agreement = folder.agreement()
+    analyst, to = asker_of(folder, settings, party, recipient)
     asked = Asked(
         analyst=analyst,
         recipient=to,
@@ -55,8 +66,14 @@ def ask(
         template=template,
         arguments=arguments_of(dict(arguments), template, agreement),
     )
-    answer = open_room(settings, room, open_platform(settings, warm=True)).ask(asked)
-    _print(answer, agreement, as_json=as_json)
+    trust = Trust(ca=ca, certificate=certificate, key=certificate_key)
+    answer = ask_room(settings, room, asked, door=lambda: open_platform(settings, warm=True), trust=trust)
+    if answer is not None:
+        _print(answer, agreement, as_json=as_json)
+    elif as_json:
+        print_json(None)
+    else:
+        click.echo(f"answered, to {to}")
 
 
 def _print(answer: "RoomAnswer", agreement: "Agreement", *, as_json: bool) -> None:

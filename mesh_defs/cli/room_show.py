@@ -90,11 +90,13 @@ def ledger(room: str, as_json: bool) -> None:
 @click.argument("room")
 @_JSON
 def verify(room: str, as_json: bool) -> None:
-    """Check the signatures under the agreement, and this mesh's whole ledger with its signed head. Exits 1 on a finding.
+    """Check the signatures under the agreement, this mesh's whole ledger with its signed head, and that ledger against what all
+    parties signed of it at each release, where they are processes of their own. Exits 1 on a finding.
 
     A signature that is missing is told, and a finding too: the room answers nothing until all have signed.
     """
     from mesh_defs.cleanroom.examined import statement_findings
+    from mesh_defs.cleanroom.processes import cosigned_findings
     from mesh_defs.cleanroom.rooms import room_at
     from mesh_defs.cleanroom.signed import require_signed
     from mesh_defs.errors import AccessDeniedError, Finding, StorageError
@@ -111,7 +113,7 @@ def verify(room: str, as_json: bool) -> None:
     except StorageError:
         pass  # is among the findings
     looked = look(settings)
-    findings += looked.findings
+    findings += [*looked.findings, *cosigned_findings(folder, agreement, settings)]
     if as_json:
         told = [{"where": each.where, "what": each.what, "fix": each.fix} for each in findings]
         print_json({"sound": not findings, "entries": looked.entries, "findings": told})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh_defs.authoring.validate import validate
 from mesh_defs.cleanroom.frozen import content_digest
 from mesh_defs.cleanroom.keys import identity
 from mesh_defs.cleanroom.rooms import seats_of
@@ -68,6 +69,7 @@ def test_waits_for_its_room_and_is_made_of_one_release_however_often(settings: S
     assert rows(settings, f"SELECT * FROM {LIFT} ORDER BY 1") == [("a", 2000), ("b", 2000)]
     product = open_mesh(settings).products[LIFT]
     assert product.inputs == ("media.exposures", "shop.orders")
+    assert validate(settings) == ()
     first = open_storage(product, settings).current()
     assert refresh(settings, LIFT)[LIFT].state == "published"
     again = open_storage(product, settings).current()
@@ -76,6 +78,18 @@ def test_waits_for_its_room_and_is_made_of_one_release_however_often(settings: S
     read = again.stamp["read"]["shop.orders"]
     assert (read["room"], read["room_version"], read["grant"]) == ("spring", "1", "room spring, version 1")
     assert len(open_ledger(settings).entries(kind="room-asked", limit=None)) == 1
+
+
+def test_validate_names_what_is_not_shared_in_the_room(settings: Settings) -> None:
+    file = settings.root / "domains/media/contracts/lift.odcs.yaml"
+    sound = file.read_text()
+    file.write_text(sound.replace("shop.orders]", "shop.orders, media.lift]"))
+    try:
+        _open(settings)
+        [finding] = [each for each in validate(settings) if "asks" in each.where]
+        assert finding.what == "media.lift is not shared in room 'spring'"
+    finally:
+        file.write_text(sound)
 
 
 def test_a_function_that_asks_no_agreed_room_is_told(settings: Settings, tmp_path: Path) -> None:
@@ -90,8 +104,6 @@ def test_a_function_that_asks_no_agreed_room_is_told(settings: Settings, tmp_pat
     "wrong", ["spring", "{room: spring}", "{room: spring, products: []}", "{room: 1, products: [a.b]}"]
 )
 def test_what_names_no_room_is_refused(tmp_path: Path, wrong: str) -> None:
-    from mesh_defs.authoring.validate import validate
-
     value = _ASKS.partition("value: ")[2].removesuffix("}")
     files = {path: text.replace(value, wrong) for path, text in _files().items()}
     findings = validate(room_mesh(tmp_path / "mesh", media=files))
