@@ -69,7 +69,7 @@ STEPS: Sequence[tuple[str, Sequence[str]]] = (
         ("refresh", "--in-process", "--select", "audiences.retail_lift"),
     ),
     (
-        "Sales lift by campaign with its 95 % interval: near zero, for who saw what was drawn by chance",
+        "Sales lift by campaign: near zero, for chance drew who saw what; of such intervals one in twenty misses zero",
         ("query", LIFT, "--as", "ada", "--purpose", "measurement"),
     ),
     (
@@ -97,7 +97,7 @@ def main() -> int:
         code = subprocess.run([sys.executable, "-m", "mesh_defs.cli.main", *command], check=False).returncode
         if command == ("postgres", "start"):
             write_other_systems(load_settings())
-        if command[0] == "refresh" and code == 0:
+        if command == ("refresh", "--in-process") and code == 0:
             _say(f"{open_room(load_settings())}\n")
         if code != 0:
             _say(f"\nthe demo stopped: that command ended with {code}; `mesh doctor` says what is missing here\n")

@@ -30,7 +30,7 @@ seats:
 def open_room(settings: Settings) -> str:
     """Write rooms/spring, freeze and sign it, unless it is open; returns what was done."""
     folder = RoomFolder(settings.root / FOLDER / "spring")
-    if is_open(folder):
+    if is_open(folder, datetime.now(UTC)):
         return "rooms/spring is open already: signed by northlight and cadence"
     own = {name: _settings(settings, name) for name in (*_PARTIES, "neutral")}
     today = datetime.now(UTC).date()

@@ -10,7 +10,7 @@ from mesh_defs.cleanroom.book import ASKED
 from mesh_defs.cleanroom.channel import Trust
 from mesh_defs.cleanroom.room import Room, RoomAnswer
 from mesh_defs.cleanroom.rooms import SEATS, readers_of, room_at, seats_of, spoken_for
-from mesh_defs.cleanroom.rules import Asked, groups_of
+from mesh_defs.cleanroom.rules import Asked, groups_of, require_valid
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.errors import MeshError, UnreachableError
 from mesh_defs.ledger import Ledger
@@ -109,10 +109,10 @@ def begun(ledger: Ledger, room: str) -> dict[str, tuple[str, datetime]]:
     }
 
 
-def is_open(folder: RoomFolder) -> bool:
-    """Whether all parties signed and none revoked, as far as this mesh knows."""
+def is_open(folder: RoomFolder, now: datetime) -> bool:
+    """Whether all parties signed, none revoked and the agreement holds now, as far as this mesh knows."""
     try:
-        folder.signed()
+        require_valid(folder.signed(), now)
     except MeshError:
         return False
     return True

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from mesh_defs.errors import NotFoundError
+import yaml
+
+from mesh_defs.errors import NotFoundError, nearest
 from mesh_defs.model.contract import Column, Contract
 from mesh_defs.model.room import DimensionValue
 
@@ -28,11 +30,16 @@ class Draft:
     asks: Sequence[str]
     joins: str
     keys: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[tuple[str, str], Sequence[DimensionValue]] = field(default_factory=dict)
+    values: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
     today: date
 
     def text(self) -> str:
-        """The file, with comments that say what is left to do. NotFoundError for a product without a person."""
+        """The file, with comments that say what is left to do. NotFoundError for a product without a person, and for values
+        of a column that is not shared."""
+        columns = {(c.product, each.name) for shared in self.shared.values() for c in shared for each in c.columns}
+        for name in self.values.keys() - columns:
+            known = [".".join(each) for each in columns]
+            raise NotFoundError(f"no column {'.'.join(name)} is shared", fix=nearest(".".join(name), known))
         return "\n".join([*self._head(), *self._tables(), *self._rules(), ""])
 
     def _head(self) -> Iterator[str]:
@@ -70,20 +77,25 @@ class Draft:
         known = {each.name: self._known(contract, each) for each in columns}
         yield from _named("dimensions", self._dimensions(known))
         for each in columns:
-            if not known[each.name] and each.type in ("VARCHAR", "BOOLEAN"):
+            if not known[each.name] and each.type == "VARCHAR":
                 yield f"    # {each.name}: no public values are promised; name them here, or leave it out"
+            elif each.type == "BOOLEAN":
+                yield f"    # {each.name}: a truth value is no dimension; publish it as a text, or leave it out"
         measures = [each for each in columns if not known[each.name] and _decimals(each) is not None]
         if party not in self.asks:
             yield from _named("measures", (_measure(each) for each in measures if not each.primary_key))
         yield "    rules: [all]"
 
     def _known(self, contract: Contract, column: Column) -> Sequence[DimensionValue]:
-        return self.values.get((contract.product, column.name)) or promised_values(contract, column.name)
+        named = self.values.get((contract.product, column.name))
+        if named is None:
+            return promised_values(contract, column.name)
+        return [int(each) if _decimals(column) == 0 and _is_whole(each) else each for each in named]
 
     def _dimensions(self, known: Mapping[str, Sequence[DimensionValue]]) -> Iterator[str]:
         for name, values in known.items():
             if values:
-                yield f"{name}: [{', '.join(json.dumps(each, ensure_ascii=False) for each in values)}]"
+                yield f"{_key(name)}: [{', '.join(json.dumps(each, ensure_ascii=False) for each in values)}]"
 
     def _rules(self) -> Iterator[str]:
         yield "# What every group keeps to. level: threshold, template (signed questions only) or privacy (noise, and a budget)."
@@ -116,7 +128,16 @@ def _person(contract: Contract) -> str:
 
 def _measure(column: Column) -> str:
     decimals = _decimals(column)
-    return f"{column.name}: {{functions: [sum, avg]{f', decimals: {decimals}' if decimals else ''}}}"
+    return f"{_key(column.name)}: {{functions: [sum, avg]{f', decimals: {decimals}' if decimals else ''}}}"
+
+
+def _key(name: str) -> str:
+    """A name as YAML has it for a text: `no` and `on` are none."""
+    return name if yaml.safe_load(name) == name else json.dumps(name)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()
 
 
 def _decimals(column: Column) -> int | None:

@@ -86,9 +86,8 @@ def summary(folder: RoomFolder, now: datetime) -> dict[str, Any]:
         folder.signed()
         state = "open"
     except MeshError:
-        state = "not signed by all"
-    if any(each.kind == "revoked" and each.agreement == digest_of(agreement) for each in folder.statements()):
-        state = "revoked"
+        told = words.standing_told(agreement, folder.statements(), now)
+        state = "revoked" if any(" revoked it on " in line for line in told) else "not signed by all"
     if not agreement.valid_from <= now < agreement.valid_until:
         state = "not yet" if now < agreement.valid_from else "ended"
     return {

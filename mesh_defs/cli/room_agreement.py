@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mesh_defs.cli.render import print_json
+from mesh_defs.cli.render import plain, print_json
 from mesh_defs.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def new(
     from mesh_defs.cleanroom.draft import Draft
     from mesh_defs.cleanroom.rooms import place_of
     from mesh_defs.errors import AccessDeniedError
+    from mesh_defs.model.names import is_name
     from mesh_defs.storage import durable
 
     settings = load_settings()
@@ -68,6 +69,9 @@ def new(
     contracts: dict[str, list[Contract]] = {}
     for party, product in shared:
         contracts.setdefault(party, []).append(_contract(product, settings))
+    wrong = [name for name in (*contracts, joins) if not is_name(name)]
+    if wrong:
+        raise click.UsageError(f"'{wrong[0]}' is no party's name: lower case letters, digits and _, a letter first")
     unknown = [party for party in asks if party not in contracts]
     if unknown or len(contracts) < 2:
         raise click.UsageError(
@@ -79,7 +83,7 @@ def new(
         asks=asks,
         joins=joins,
         keys=dict(keys),
-        values={(name.rpartition(".")[0], name.rpartition(".")[2]): told.split(",") for name, told in values},
+        values={_column(name): [each.strip() for each in told.split(",") if each.strip()] for name, told in values},
         today=datetime.now(UTC).date(),
     )
     text = draft.text()
@@ -146,7 +150,7 @@ def sign(room: str, yes: bool, as_json: bool) -> None:
     folder, said = _statement("signed", room, settings)
     if not as_json:
         for line in agreed_lines(folder, datetime.now(UTC)):
-            click.echo(line)
+            click.echo(plain(line))
     if not yes:
         click.confirm(f"\nDoes {said.party} agree to this?", abort=True, err=as_json)
     _keep(
@@ -194,6 +198,11 @@ def _keep(said: "Statement", folder: "RoomFolder", settings: Settings, *, as_jso
         return
     click.echo(told)
     click.echo(f"send {file} to the other parties")
+
+
+def _column(name: str) -> tuple[str, str]:
+    product, _, column = name.rpartition(".")
+    return product, column
 
 
 def _contract(product: str, settings: Settings) -> "Contract":

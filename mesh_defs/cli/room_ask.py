@@ -48,6 +48,8 @@ def ask(
         raise click.UsageError("ask either SQL or a --template")
     if arguments and template is None:
         raise click.UsageError("--arg is for a --template: write values into the SQL")
+    if len(dict(arguments)) < len(arguments):
+        raise click.UsageError("--arg gives one of the values twice")
     from mesh_defs.cleanroom.asking import arguments_of, asker_of
     from mesh_defs.cleanroom.asking import ask as ask_room
     from mesh_defs.cleanroom.channel import Trust

@@ -44,7 +44,7 @@ def refresh_in_process(
     """
     products, now = mesh.products, datetime.now(UTC)
     make_token_keys(settings, products.values())
-    left_out = {} if selections else waiting(settings, products)
+    left_out = {} if selections else waiting(settings, products, now)
     for name, why in left_out.items():
         say(f"{name} {why}")
     pending = set(selected(products, selections)) - left_out.keys()

@@ -48,10 +48,10 @@ def refresh_across(
     product. Once `stop` is set nothing more is launched, and the runs that go on are waited for. Raises
     UnreachableError when the webserver or the daemon is gone for long; the runs go on, and `resume_refresh` takes it up.
     """
-    left_out = {} if selections else waiting(settings, mesh.products)
+    now = datetime.now(UTC)
+    left_out = {} if selections else waiting(settings, mesh.products, now)
     for name, why in left_out.items():
         say(f"{name} {why}")
-    now = datetime.now(UTC)
     products = tuple(name for name in selected(mesh.products, selections) if name not in left_out)
     if partitions is not None:
         products = cut_for(mesh.products, products, partitions, now)

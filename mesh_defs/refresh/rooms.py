@@ -1,6 +1,7 @@
 """Products that wait for a clean room which is not open here, and what is made of them: a refresh of all leaves them out."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from mesh_defs.cleanroom.asking import is_open
 from mesh_defs.cleanroom.rooms import FOLDER
@@ -10,12 +11,13 @@ from mesh_defs.refresh.order import stopped_by
 from mesh_defs.settings import Settings
 
 
-def waiting(settings: Settings, products: Mapping[str, DataProduct]) -> dict[str, str]:
-    """Return why for each product that cannot be made until all parties of its room have signed."""
+def waiting(settings: Settings, products: Mapping[str, DataProduct], now: datetime) -> dict[str, str]:
+    """Return why for each product that cannot be made while its room is not open, and for what is made of it."""
+    asking = {name: product.contract.asks.room for name, product in products.items() if product.contract.asks}
     closed = {
-        name: f"waits until room '{product.contract.asks.room}' is signed by all; `mesh room show` says by whom it is"
-        for name, product in products.items()
-        if product.contract.asks and not is_open(RoomFolder(settings.root / FOLDER / product.contract.asks.room))
+        name: f"waits: room '{room}' is not open; `mesh room show {room}` says who has not signed"
+        for name, room in asking.items()
+        if not is_open(RoomFolder(settings.root / FOLDER / room), now)
     }
     after = stopped_by(products, closed, products.keys() - closed.keys())
     return {**closed, **dict.fromkeys(sorted(after), "is made of what waits for a room")}

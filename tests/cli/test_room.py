@@ -131,6 +131,35 @@ def test_values_that_no_contract_promises_are_named_by_people(terminal: Terminal
     assert "room 'spring' has an agreement already" in again
 
 
+def test_a_draft_is_sound_yaml_whatever_columns_are_called(terminal: Terminal) -> None:
+    contract = Path(terminal.settings.root / "domains/shop/contracts/orders.odcs.yaml").read_text()
+    partner = terminal.settings.root / "partner.odcs.yaml"
+    partner.write_text(
+        contract.replace(
+            "{name: amount, logicalType: number, physicalType: 'DECIMAL(10,2)'", '{name: "no", logicalType: integer'
+        )
+    )
+    shares = ("--share", "media=media.exposures", "--share", f"shop={partner}")
+    draft = ("new", ROOM, *shares, "--asks", "media", "--joins", "host")
+    assert "no column shop.orders.yes is shared" in terminal.says(*draft, "--values", "shop.orders.yes=1", code=1)
+    assert "'A: b' is no party's name" in terminal.says(
+        "new", ROOM, *shares, "--share", "A: b=shop.orders", "--asks", "media", "--joins", "host", code=2
+    )
+    terminal.says(*draft, "--values", "shop.orders.no=1, 2")
+    body = yaml.safe_load((terminal.settings.root / "rooms/spring/agreement.yaml").read_text())
+    assert body["tables"][1]["dimensions"] == {"half": ["early", "late"], "no": [1, 2]}
+
+
+def test_a_forged_revocation_ends_nothing(terminal: Terminal) -> None:
+    folder = terminal.opened().settings.root / "rooms/spring"
+    (folder / "revoked").mkdir()
+    forged = (folder / "signatures/shop.json").read_text().replace('"signed"', '"revoked"')
+    (folder / "revoked/shop.json").write_text(forged)
+    assert terminal.json("show")[0]["state"] == "open"
+    assert "the signature does not hold" in terminal.says("verify", ROOM, code=1)
+    terminal.says("ask", ROOM, BUYERS)
+
+
 def test_a_planted_lift_is_recovered_and_chance_is_not_taken_for_one(terminal: Terminal) -> None:
     rows = terminal.opened().json("ask", ROOM, BUYERS)["rows"]
     buyers = {(row["campaign"], row["exposed"]): row["buyers"] for row in rows}
@@ -203,6 +232,11 @@ def test_a_budget_is_told_in_rho_and_epsilon(terminal: Terminal) -> None:
         (("ask", ROOM, "SELECT count(*) FROM shop.orders"), 1, "a room answers about the persons whom parties have in"),
         (("ask", ROOM), 2, "ask either SQL or a --template"),
         (("ask", ROOM, BUYERS, "--arg", "a=b"), 2, "--arg is for a --template"),
+        (
+            ("ask", ROOM, "--template", "buyers", "--arg", "exposed=no", "--arg", "exposed=yes"),
+            2,
+            "one of the values twice",
+        ),
         (("ask", ROOM, BUYERS, "--party", "shop"), 1, "'shop' may not ask in room 'spring'"),
         (("ask", ROOM, BUYERS, "--for", "shop"), 1, "'shop' may not have answers of room 'spring'"),
         (("ask", ROOM, "--template", "buyer", "--arg", "exposed=yes"), 1, "did you mean 'buyers'?"),
