@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from trino.exceptions import TrinoUserError
 
+from mesh_defs.model.place import TrinoAccess
 from mesh_defs.processes.programs import free_ports
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import open_platform
@@ -18,6 +19,7 @@ from mesh_defs.settings import Settings, load_settings
 from mesh_defs.trino.canary import Canary
 from mesh_defs.trino.config import Sizing, config_of
 from mesh_defs.trino.folder import write
+from mesh_defs.trino.names import names_of
 from mesh_defs.trino.policy_server import PolicyServer
 from mesh_defs.trino.serve import sight_of, watch
 from mesh_defs.trino.server import Machine, running
@@ -84,7 +86,8 @@ def asking(
         write_file(folder / "mesh/.mesh/secrets", "people.env", f"MESH_PEOPLE_POSTGRES={url} password=any")
         settings = load_settings({"MESH_ROOT": str(folder / "mesh")})
         assert {each.state for each in refresh(settings).values()} == {"published"}
-        server = PolicyServer(sight_of(settings), Canary())
+        names = names_of()
+        server = PolicyServer(sight_of(settings), Canary(names.canary), names)
         with serving(server) as policy_url:
             sizing = Sizing(policy_url=policy_url, heap_megabytes=1024)
             config = config_of(open_mesh(settings), settings, sizing)
@@ -99,7 +102,8 @@ def trusted(asking: Asking) -> Asking:
     with pytest.raises(TrinoUserError, match="Access Denied"):  # before the canary came back
         asking.trino.rows(f"SELECT person_id FROM {TABLE}", user="ada+measurement")
     stop = threading.Event()
-    thread = threading.Thread(target=watch, args=(asking.server.canary, asking.trino.url, stop), daemon=True)
+    access = TrinoAccess(url=asking.trino.url, user=asking.server.names.canary)
+    thread = threading.Thread(target=watch, args=(asking.server.canary, access, stop), daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
     while not asking.server.canary.trusted and time.monotonic() < deadline:
