@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mesh_defs.errors import MeshError
-from mesh_defs.model.access import AccessRequest, Decision, Principal, View
-from mesh_defs.policy.authorize import Policy, authorize
+from mesh_defs.model.access import AccessRequest, Decision, Principal
 from mesh_defs.model.mesh import DataProduct
+from mesh_defs.policy.authorize import Policy, authorize
 from mesh_defs.query.bind import require_fresh_rules
 from mesh_defs.query.mesh import served_from
 from mesh_defs.query.platform import Platform
@@ -73,7 +73,7 @@ class Rights:
         return native_view({each.name: each.type for each in declared.contract.columns}, view, tokens)
 
     def _tokens(self, product: DataProduct) -> dict[str, str | None]:
-        """Where the tokens of what is published now stand: in an Iceberg table, beside its columns; a view in Postgres has none."""
+        """Where the tokens of what is published now stand: beside the columns of an Iceberg table; a view of Postgres has none."""
         version = self.platform.storage_of(product).current()
         columns = version.token_columns if version is not None else {}
         reached = served_from(product.contract, self.platform.settings).server.kind == "iceberg"

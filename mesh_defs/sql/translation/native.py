@@ -75,8 +75,11 @@ def _guard(columns: Mapping[str, str], tokens: Mapping[str, str], view: View) ->
     select = exp.Select(expressions=[*shown_columns(columns, tokens, view, _ROW)], from_=exp.From(this=table))
     if view.rules:
         select.set("where", exp.Where(this=exp.and_(*(rule(each.bound, _ROW) for each in view.rules), wrap=False)))
-    guard = reread(write(select)) if select.expressions else select
+    if not select.expressions:
+        return select
+    guard = reread(write(select))
     refuse_untried(guard)
+    assert isinstance(guard, exp.Select)
     return guard
 
 
