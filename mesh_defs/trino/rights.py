@@ -73,7 +73,7 @@ class Rights:
         return native_view({each.name: each.type for each in declared.contract.columns}, view, tokens)
 
     def _tokens(self, product: DataProduct) -> dict[str, str | None]:
-        """Where the tokens of what is published now stand: beside the columns of an Iceberg table; a view of Postgres has none."""
+        """Where the tokens of what is published now stand: beside an Iceberg table's columns; Postgres's views have none."""
         version = self.platform.storage_of(product).current()
         columns = version.token_columns if version is not None else {}
         reached = served_from(product.contract, self.platform.settings).server.kind == "iceberg"

@@ -102,13 +102,15 @@ def _unsaid(stored: Mapping[str, str], view: View, tokens: Mapping[str, str | No
 def _mask(column: guards.ShownColumn, *, fenced: bool) -> str | None:
     if not (column.masked or fenced):
         return None
+    shown = _shown(column)
+    return written(exp.Case(ifs=[exp.If(this=let_through(call("random")), true=shown)]) if fenced else shown)
+
+
+def _shown(column: guards.ShownColumn) -> exp.Expr:
+    """A value of any type may stand as it is, and NULL for it."""
     if column.value is not None:
-        shown = column.value.tree
-    else:
-        shown = exp.Null() if column.masked else exp.column(quoted(column.name))
-    if fenced:
-        shown = exp.Case(ifs=[exp.If(this=let_through(call("random")), true=shown)])
-    return written(shown)
+        return column.value.tree
+    return exp.Null() if column.masked else exp.column(quoted(column.name))
 
 
 def _no_subquery(node: exp.Expr, scope: Scope) -> tuple[exp.Query, list[Output]]:
