@@ -110,10 +110,15 @@ class Settings:
             return None
         return TrinoAccess(
             url=url,
-            user=self.overrides.get("MESH_TRINO_USER", "mesh"),
+            user=self.trino_user,
             password=self.overrides.get("MESH_TRINO_PASSWORD"),
             ca=self.trino_ca,
         )
+
+    @property
+    def trino_user(self) -> str:
+        """Who the door is at a Trino."""
+        return self.overrides.get("MESH_TRINO_USER", "mesh")
 
     @property
     def trino_ca(self) -> str | None:
