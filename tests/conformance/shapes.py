@@ -56,6 +56,7 @@ class Shape:
 def shapes(dice: random.Random, drawn: int) -> Iterator[Shape]:
     """Every shape of the lists above, and so many with a drawn rule, masks and columns."""
     yield _shape("whole", {})
+    yield _shape("seven", {"rows": "n = 7"})
     for number, text in enumerate(_RULES):
         yield _shape(f"rule-{number}", {"rows": text})
     for name, masks in _MASKS.items():

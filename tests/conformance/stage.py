@@ -29,6 +29,7 @@ STORAGES = {"lake": "iceberg", "base": "postgres"}
 KEY = (
     "{name: row_id, logicalType: integer, primaryKey: true, customProperties: [{property: identifies, value: person}]}"
 )
+ALWAYS = ("whole", "seven", "hidden-tokens", "odd-whole")
 TOKENS = {"u": "person", "k": "person"}
 
 
@@ -73,11 +74,23 @@ class Stage:
 
 @contextmanager
 def staged(
-    folder: Path, machine: Machine, door: Trino, postgres: str, *, seed: int, rows: int, drawn: int
+    folder: Path,
+    machine: Machine,
+    door: Trino,
+    postgres: str,
+    *,
+    seed: int,
+    rows: int,
+    drawn: int,
+    sample: int | None = None,
 ) -> Iterator[Stage]:
-    """Publish, and start what is asked; `drawn` shapes besides those that are always there. Takes 30 s and more."""
+    """Publish, and start what is asked; `drawn` shapes besides those that are always there, of all of which only a `sample`
+    is kept. Takes 30 s and more."""
     dice = random.Random(seed)
     made = [*shapes(dice, drawn), *odd_shapes()]
+    if sample is not None:
+        others = [each for each in made if each.id not in ALWAYS]
+        made = [*(each for each in made if each.id in ALWAYS), *dice.sample(others, sample)]
     selects = {"edges": select(KINDS, rows, dice), "odd": select(ODD, 12, dice)}
     with ExitStack() as stack:
         domains = {domain: _domain(domain, storage, made, selects) for domain, storage in STORAGES.items()}

@@ -10,6 +10,9 @@ from mesh_defs.query.answer import Answer
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.query.run import run_query
 from mesh_defs.settings import Settings, load_settings
+from mesh_defs.trino.server import Machine
+from tests.conformance.__main__ import SHORT
+from tests.conformance.stage import Stage, staged
 from tests.meshes import contract, grants, refresh, settings_of, sql
 from tests.servers import new_database
 from tests.trino_server import Trino, catalogs
@@ -85,6 +88,15 @@ def world(trino: Trino, postgres_tcp_server: str, tmp_path_factory: pytest.TempP
         with catalogs(trino, settings):
             yield World(settings, platform, trino)
         platform.engine.close()
+
+
+@pytest.fixture(scope="session")
+def conformance(
+    trino: Trino, trino_machine: Machine, postgres_tcp_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("conformance")
+    with staged(folder, trino_machine, trino, postgres_tcp_server, seed=7, **SHORT) as made:  # type: ignore[arg-type]
+        yield made
 
 
 def _url(conninfo: str) -> str:

@@ -1,85 +1,108 @@
 """The fence is what keeps hidden rows silent: taken away, their failures show on a real Trino; put back, they do not.
 
-A mutation of our own code, so that these tests fail on the day when the fence no longer does anything, or is not needed.
+Mutations of our own code: these fail on the day when the fence no longer does anything, or is not needed any more.
 """
 
 from collections.abc import Iterator, Sequence
 
+import duckdb
 import pytest
 from sqlglot import exp
-from trino.exceptions import TrinoUserError
 
+from mesh_defs.engine.trino import Checked
 from mesh_defs.errors import EngineError, QueryRejectedError
 from mesh_defs.sql.translation import native, queries
-from mesh_defs.trino.server import Machine
-from tests.trino.conftest import World
-from tests.trino_server import Asking, asking, watched
+from tests.conformance.stage import STORAGES, Stage
+from tests.trino.both import DOMAIN, Both, both
+from tests.trino_server import Trino
 
-# Fails on the hidden amount 99,999,999.99 alone.
-FAILING = "SELECT count(*) AS n FROM {p} WHERE CAST(amount AS SMALLINT) > 100"
-PLACES = {"lake.people": "lake_iceberg.lake.people", "base.people": "base_postgres.people.v1"}
+ROWS = "SELECT i AS id, CASE WHEN i % 3 > 0 THEN i END AS n, i % 7 AS k FROM range(1, 200) AS made(i)"
+# No row fulfils it, and of a third it is unknown.
+RULE = {f"{DOMAIN}.rows": "n = -17"}
+FAILING = [
+    "SELECT count(*) AS c FROM {p} WHERE 1 // (id - id) = 1 OR CAST(id * 1000 AS TINYINT) = 1",
+    "SELECT max(x) AS c FROM (SELECT CAST(id * 1000 AS TINYINT) AS x FROM {p}) WHERE x > 0",
+    "SELECT count(*) AS c FROM {p} a JOIN {p} b ON CAST(a.id * 1000 AS TINYINT) = b.id",
+]
+
+
+@pytest.fixture(scope="module")
+def engines(trino: Trino, postgres_tcp_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE rows AS {ROWS}")
+        with both(connection, trino, postgres_tcp_server, str(tmp_path_factory.mktemp("fence"))) as made:
+            yield made
 
 
 def unfenced(guard: exp.Select, columns: Sequence[str], alias: str) -> exp.Select:
     return guard
 
 
-@pytest.mark.parametrize("product", list(PLACES))
+@pytest.mark.parametrize("query", FAILING[:2])
 def test_without_the_fence_a_hidden_row_fails_the_query(
-    world: World, product: str, monkeypatch: pytest.MonkeyPatch
+    engines: Both, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query = FAILING.format(p=product)
-    with world.ask(query) as fenced, world.ask(query, "duckdb") as other:
-        assert fenced.table().to_pylist() == other.table().to_pylist() == [{"n": 1}]
+    asked = query.format(p=f"{DOMAIN}.rows")
+    theirs, ours = engines.answers(asked, RULE)
+    assert theirs == ours
     monkeypatch.setattr(queries, "fenced", unfenced)
-    with pytest.raises(QueryRejectedError, match="would stand beside a rule"):  # seen in Trino's plan
-        world.ask(f"{query} AND true")
-    monkeypatch.setattr("mesh_defs.engine.trino.verify_fences", lambda plan, guards: None)
-    with pytest.raises(EngineError), world.ask(f"{query} AND true") as answer:
-        answer.table()
+    with pytest.raises(EngineError):
+        engines.answers(asked, RULE)
 
 
-@pytest.fixture(scope="module")
-def enforcing(world: World, trino_machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    folder = tmp_path_factory.mktemp("enforcing")
-    with asking(world.settings, trino_machine, folder) as made, watched(made):
-        yield made
+@pytest.mark.parametrize("query", FAILING)
+def test_a_text_without_the_fence_is_refused_by_its_plan(
+    engines: Both, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = query.format(p=f"{DOMAIN}.rows")
+    Checked().require(engines.translated(asked, RULE)[2], engines.client)
+    monkeypatch.setattr(queries, "fenced", unfenced)
+    with pytest.raises(QueryRejectedError, match="would stand beside a rule"):
+        Checked().require(engines.translated(asked, RULE)[2], engines.client)
 
 
+# Each fails on a row that `n = 7` hides: where n is 1, or NULL, or a text is no number.
 NATIVE = [
-    FAILING,
-    "SELECT count(*) AS n FROM {p} WHERE 1 / (person_id - 3) IS NULL OR person_id > 0",
-    "SELECT count(*) AS n FROM {p} WHERE CAST(code AS INTEGER) > 0 OR agreed",
-    "SELECT count(*) AS n FROM {p} WHERE length(code) > 3 AND fail('seen') IS NULL",
-    "SELECT count(*) AS n FROM {p} a JOIN {p} b ON CAST(a.code AS INTEGER) = b.person_id",
-    "SELECT max(CAST(code AS INTEGER)) AS n FROM {p}",
-    "SELECT count(*) AS n FROM {p} WHERE transform(ARRAY[code], x -> CAST(x AS INTEGER)) IS NOT NULL",
-    "SELECT count(*) AS n FROM {p} WHERE regexp_like(note, code) OR json_parse(code) IS NOT NULL",
+    "SELECT count(*) AS c FROM {p} WHERE 1 / (n - 1) IS NOT NULL",
+    "SELECT count(*) AS c FROM {p} WHERE CASE WHEN n IS NULL OR n <> 7 THEN 1 / (row_id - row_id) ELSE 1 END = 1",
+    "SELECT count(*) AS c FROM {p} WHERE transform(ARRAY[n], x -> 1 / (x - 1))[1] < 5",
+    "SELECT count(*) AS c FROM {p} a JOIN {p} b ON 1 / (a.n - 1) = 1 / (b.n - 1)",
+    "SELECT max(1 / (n - 1)) AS c FROM {p}",
+    "SELECT count(*) AS c FROM {p} a WHERE EXISTS (SELECT 1 FROM {p} b WHERE 1 / (b.n - 1) <= a.row_id)",
+    "SELECT count(*) AS c FROM (SELECT 1 / (n - 1) AS x, o FROM {p}) WHERE x >= 0 AND x < 9",
+    "SELECT count(*) AS c FROM {p} TABLESAMPLE BERNOULLI (100) WHERE 1 / (n - 1) IS NOT NULL",
+    "SELECT count(*) AS c FROM {p} WHERE n = 7 AND 1 / (n - 1) IS NOT NULL AND n BETWEEN 1 AND 9",
+    "SELECT sum(1 / (n - 1)) OVER (ORDER BY row_id) AS c FROM {p} ORDER BY row_id LIMIT 1",
 ]
 
 
 @pytest.mark.parametrize("query", NATIVE)
-@pytest.mark.parametrize("product", list(PLACES))
-def test_natively_too_no_expression_of_the_askers_meets_a_hidden_row(
-    enforcing: Asking, world: World, product: str, query: str
-) -> None:
-    """Held against the same Trino over the rows that ada may see, masked as she sees them."""
-    seen = enforcing.trino.rows(query.format(p=PLACES[product]), user="ada+measurement")
-    columns = "(person_id, region, code, note, amount, agreed)"
-    values = ", ".join(
-        f"({row['person_id']}, 'EU', '{row['code']}', '{row['note']}', DECIMAL '{row['amount']}', {row['agreed']})"
-        for row in world.ask(f"SELECT * FROM {product}", "duckdb").table().to_pylist()
-    ).replace("None", "NULL")
-    told = query.format(p="permitted")
-    assert seen == world.trino.rows(f"WITH permitted{columns} AS (VALUES {values}) {told}")
+@pytest.mark.parametrize("domain", STORAGES)
+def test_no_expression_of_a_direct_client_meets_a_hidden_row(conformance: Stage, domain: str, query: str) -> None:
+    """Held against the same Trino over the rows that the person may see, and nothing else."""
+    rows = conformance.door(f"SELECT row_id, n, o FROM {domain}.edges", "seven", "measurement", "duckdb").rows
+    values = ", ".join(f"({row_id}, {n}, CAST({o} AS BOOLEAN))" for row_id, n, o in rows).replace("None", "NULL")
+    alone = f"WITH alone(row_id, n, o) AS (VALUES {values}) {query.format(p='alone')}"
+    seen = conformance.client(query.format(p=f"{domain}.edges"), "seven", "measurement")
+    assert rows
+    assert seen == conformance.client(alone, "seven", "measurement")
 
 
-@pytest.mark.parametrize("product", list(PLACES))
+@pytest.mark.parametrize("query", NATIVE[:2])
 def test_without_the_fence_a_hidden_row_fails_a_direct_clients_query(
-    enforcing: Asking, product: str, monkeypatch: pytest.MonkeyPatch
+    conformance: Stage, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mask, query = native._mask, FAILING.format(p=PLACES[product])
-    assert enforcing.trino.rows(query, user="ada+measurement") == [[1]]
+    mask, asked = native._mask, query.format(p="lake.edges")
+    assert conformance.client(asked, "seven", "measurement").rows
     monkeypatch.setattr(native, "_mask", lambda column, *, fenced: mask(column, fenced=False))
-    with pytest.raises(TrinoUserError, match=r"Out of range|Cannot cast"):
-        enforcing.trino.rows(query, user="ada+measurement")
+    monkeypatch.setattr(native, "_gate", lambda condition: condition)
+    assert "by zero" in conformance.client(asked, "seven", "measurement").refused
+
+
+def test_a_condition_without_a_column_waits_for_the_rule(conformance: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sees a row: that there are any must not show."""
+    rule, asked = native.rule, "SELECT count(*) AS c FROM lake.edges WHERE CAST(1000 AS TINYINT) = 1"
+    monkeypatch.setattr(native, "rule", lambda bound, alias: rule("n = -17", alias))
+    assert conformance.client(asked, "seven", "measurement").rows == [[0]]
+    monkeypatch.setattr(native, "_gate", lambda condition: condition)
+    assert "1000" in conformance.client(asked, "seven", "measurement").refused
