@@ -11,12 +11,12 @@ from tests.redteam.data import ANA, PURPOSE, Table, World
 from tests.redteam.storages import Spot
 
 # What a query may take here. A hostile one must end within 10 s and 2 GB, its process included.
-SECONDS_MAX, MEMORY_BYTES_MAX = {"duckdb": 5, "trino": 8}, 1_000_000_000
+SECONDS_MAX, MEMORY_BYTES_MAX = 5, 1_000_000_000
 
 
 def mesh_files(world: World, spot: Spot) -> dict[str, str]:
     """Every file of the mesh, by its path below the root."""
-    files = {"mesh.yaml": _yaml(_standards(world, spot)), "workspace.yaml": _yaml(_workspace(world))}
+    files = {"mesh.yaml": _yaml(_standards(world)), "workspace.yaml": _yaml(_workspace(world))}
     for table in world.tables:
         folder = f"domains/{table.domain}"
         files[f"{folder}/domain.yaml"] = _yaml(_domain(table.domain))
@@ -28,7 +28,7 @@ def mesh_files(world: World, spot: Spot) -> dict[str, str]:
     return files
 
 
-def _standards(world: World, spot: Spot) -> dict[str, Any]:
+def _standards(world: World) -> dict[str, Any]:
     attributes = {name: list(values) for name, values in world.attributes.items()}
     return {
         "format": 1,
@@ -40,7 +40,7 @@ def _standards(world: World, spot: Spot) -> dict[str, Any]:
             "sam": {"title": "The steward", "roles": ["steward"]},
         },
         "identifiers": {kind: f"Tokens of kind {kind}." for kind in _token_kinds(world)},
-        "query": {"seconds_max": SECONDS_MAX[spot.engine], "memory_bytes_max": MEMORY_BYTES_MAX},
+        "query": {"seconds_max": SECONDS_MAX, "memory_bytes_max": MEMORY_BYTES_MAX},
     }
 
 

@@ -36,7 +36,8 @@ def test_answers_that_differ_in_one_value_have_other_digests() -> None:
 
 @pytest.mark.parametrize("domain", STORAGES)
 def test_a_direct_clients_time_zone_changes_nothing(conformance: Stage, domain: str) -> None:
-    sql = f"SELECT row_id, w, d, z, CAST(z AS VARCHAR) AS x, date_trunc('day', z) AS y FROM {conformance.places[f'{domain}.edges']}"
+    place = conformance.places[f"{domain}.edges"]
+    sql = f"SELECT row_id, w, d, z, CAST(z AS VARCHAR) AS x, date_trunc('day', z) AS y FROM {place}"
     answers = {
         conformance.native.trino.table(f"{sql} ORDER BY row_id", "+".join(WHOLE), zone)[1].__repr__()
         for zone in ("UTC", "America/New_York", "Asia/Kathmandu")

