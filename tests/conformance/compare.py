@@ -27,7 +27,7 @@ DECLARED: Mapping[Side, Sequence[str]] = {
         r"on Trino the column '\w+' of type VARCHAR\[\] is not read",
         r"on Trino a rule or a mask of \w+\.\w+ was not tried to mean the same",
     ),
-    "native": (r"Access Denied: Cannot select from columns", r"Access Denied: Cannot access catalog"),
+    "native": (r"Access Denied: Cannot (select from columns|access catalog)", r"Relation not found or not allowed"),
 }
 
 

@@ -53,11 +53,11 @@ def test_a_rule_over_what_trino_does_not_keep_is_refused() -> None:
 @pytest.mark.parametrize(
     ("column", "mask", "told"),
     [
-        ("age", Mask(kind="null"), "CAST(NULL AS INTEGER)"),
+        ("age", Mask(kind="null"), "CAST(NULL AS SMALLINT)"),
         ("attrs", Mask(kind="null"), "NULL"),
         ("home", Mask(kind="token"), '"__token_home"'),
         ("region", Mask(kind="constant", value="it's"), "CAST('it''s' AS VARCHAR)"),
-        ("age", Mask(kind="constant", value=0), "CAST(0 AS INTEGER)"),
+        ("age", Mask(kind="constant", value=0), "CAST(0 AS SMALLINT)"),
         ("region", Mask(kind="truncate", value=2), 'substr("region", 1, 2)'),
         ("day", Mask(kind="truncate", value="hour"), "date_trunc('hour', CAST(\"day\" AS TIMESTAMP(6))) AS DATE)"),
     ],
