@@ -1,8 +1,9 @@
-"""Two answers that differ in a few persons tell about those. Compares what is to be released with all that was.
+"""Two answers that differ in a few persons tell about those, and so can more than two. Compares what is to be released with
+all that was.
 
 For each pair of groups, one new and one released, it counts the persons who are in one of them only, and those who add
-different rows to the two. Pairs, and each release as a whole, are compared; what three answers tell together is not seen
-(Chin and Ozsoyoglu 1982), and that a group is withheld is an answer as well (Kenthapadi, Mishra and Nissim 2005).
+different rows to the two; and it looks for combinations of groups, old and new, that come down to few persons. That a group
+is withheld is an answer as well (Kenthapadi, Mishra and Nissim 2005): only noise is private.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 
 import duckdb
 
+from mesh_defs.cleanroom.combining import tells_of_few
 from mesh_defs.cleanroom.join import Sides
 from mesh_defs.cleanroom.threshold import Codes, among
 from mesh_defs.model.room import Analysis, DimensionValue
 
 # The cell that all groups of a release make together.
 _WHOLE: Codes = (-1,)
+_NEW = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,77 +29,148 @@ class Earlier:
     groups: tuple[tuple[DimensionValue, ...], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A release among those that are compared. `sides` are those of the extract that has the analysis' tables."""
+
+    sides: Sides
+    analysis: Analysis
+    cells: tuple[Codes, ...]
+
+    @property
+    def counts_persons(self) -> bool:
+        """Whether it tells how many persons there are."""
+        return any(each.function == "reach" for each in self.analysis.aggregates)
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether it tells anything that adds up over rows."""
+        return any(each.function != "reach" for each in self.analysis.aggregates)
+
+
 def too_close(
-    new: tuple[Sides, Analysis, Iterable[Codes]],
-    released: Sequence[tuple[Sides, Earlier]],
+    new: Compared, released: Sequence[Compared], connection: duckdb.DuckDBPyConnection, *, persons_min: int
+) -> frozenset[Codes]:
+    """Return the new groups that, with released ones, tell of 1 to `persons_min` - 1 persons: all, when as a whole they do.
+
+    `combining.TooManyError` when there is too much to compare.
+    """
+    if not released or not new.cells:
+        return frozenset()
+    _see(_NEW, new, connection)
+    for number, each in enumerate(released, start=1):
+        _see(number, each, connection)
+    found = set(_close(new, released, connection, persons_min=persons_min))
+    if _WHOLE in found:
+        return frozenset(new.cells)
+    rest = [cell for cell in new.cells if cell not in found]
+    for kind, those in _comparable(new, released):
+        found.update(_combined(kind, those, rest, connection, persons_min=persons_min))
+    return frozenset(found)
+
+
+def compared(sides: Sides, earlier: Earlier) -> Compared:
+    """An earlier release, by today's codes."""
+    domains = [sides.agreement.domain(field) for field in earlier.analysis.dimensions]
+    cells = [tuple(domain.index(v) for domain, v in zip(domains, values, strict=True)) for values in earlier.groups]
+    return Compared(sides=sides, analysis=earlier.analysis, cells=tuple(cells))
+
+
+def _comparable(new: Compared, released: Sequence[Compared]) -> Iterator[tuple[str, list[int]]]:
+    """What adds up together: persons, whatever was joined; rows, of the same tables."""
+    if new.counts_persons:
+        yield "person", [number for number, each in enumerate(released, 1) if each.counts_persons]
+    if new.counts_rows:
+        same = [n for n, each in enumerate(released, 1) if each.counts_rows and each.sides is new.sides]
+        yield "person, class", same
+
+
+def _combined(
+    kind: str,
+    those: Sequence[int],
+    cells: Sequence[Codes],
     connection: duckdb.DuckDBPyConnection,
     *,
     persons_min: int,
-) -> frozenset[Codes]:
-    """Return the new groups that differ from a released one by 1 to `persons_min` - 1 persons, or in the rows of so few.
+) -> Iterator[Codes]:
+    """Yield the new cells that cannot be added to the released ones; each is tried on its own only when not all can."""
 
-    All of them, when the new release as a whole does. `sides` are those of the extract that has the analysis' tables.
-    """
-    sides, analysis, shown = new
-    cells = sorted(shown)
-    found: set[Codes] = set()
-    for before, earlier in released:
-        by_class = before is sides
-        codes = [_codes_of(each, earlier.analysis, before) for each in earlier.groups]
-        _see("seen_new", sides, analysis, cells, connection, by_class=by_class)
-        _see("seen_old", before, earlier.analysis, codes, connection, by_class=by_class)
-        found.update(_close(analysis, earlier.analysis, connection, persons_min=persons_min))
-    return frozenset(cells) if _WHOLE in found else frozenset(found)
+    def tell(tried: Iterable[Codes]) -> bool:
+        return _tell(kind, those, tried, connection, persons_min=persons_min)
 
-
-def _close(new: Analysis, old: Analysis, connection: duckdb.DuckDBPyConnection, *, persons_min: int) -> Iterator[Codes]:
-    persons = _counts(new) & _counts(old) & {"reach"}
-    rows = bool(_counts(new) - {"reach"}) and bool(_counts(old) - {"reach"})
-    for cell, one, other, both, same in connection.execute(_PAIRS).fetchall():
-        apart = one + other - 2 * both
-        differing = one + other - both - same
-        if (persons and 0 < apart < persons_min) or (rows and 0 < differing < persons_min):
-            yield tuple(cell)
+    if not those or not cells or not tell(cells):
+        return
+    added: list[Codes] = []
+    for cell in cells:
+        if tell([*added, cell]):
+            yield cell
+        else:
+            added.append(cell)
 
 
-def _counts(analysis: Analysis) -> set[str]:
-    return {each.function for each in analysis.aggregates}
+def _tell(
+    kind: str,
+    those: Sequence[int],
+    tried: Iterable[Codes],
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    persons_min: int,
+) -> bool:
+    new = ", ".join(str(list(cell)) + "::SMALLINT[]" for cell in tried)
+    chosen = f"release IN ({', '.join(map(str, those))}) OR (release = {_NEW} AND cell IN ({new}))"
+    of = f"FROM {_ROWS} WHERE cell <> {list(_WHOLE)} AND ({chosen})"
+    numbered = f"SELECT {kind}, dense_rank() OVER (ORDER BY release, cell) - 1 AS number {of}"
+    covered = f"SELECT {kind}, list(DISTINCT number ORDER BY number) AS cells FROM ({numbered}) GROUP BY {kind}"
+    classes = connection.execute(f"SELECT cells, count(DISTINCT person) FROM ({covered}) GROUP BY cells").fetchall()
+    cells = 1 + max((max(each[0]) for each in classes), default=-1)
+    return tells_of_few(classes, cells, persons_min)
 
 
-# Every pair of a new and an old cell that have a person in common or could differ by few: sizes, persons in both, and persons
-# who add the same to both.
+def _close(
+    new: Compared, released: Sequence[Compared], connection: duckdb.DuckDBPyConnection, *, persons_min: int
+) -> Iterator[Codes]:
+    for number, old in enumerate(released, start=1):
+        persons, rows = new.counts_persons and old.counts_persons, new.counts_rows and old.counts_rows
+        add = "print" if old.sides is new.sides else "n"
+        pairs = connection.execute(_PAIRS.format(add=add, rows=_ROWS), {"old": number}).fetchall()
+        for cell, one, other, both, same in pairs:
+            apart = one + other - 2 * both
+            differing = one + other - both - same
+            if (persons and 0 < apart < persons_min) or (rows and 0 < differing < persons_min):
+                yield tuple(cell)
+
+
+_ROWS = "seen"
+# Every pair of a new and an old cell: their sizes, the persons in both, and those who add the same to both.
 _PAIRS = """
-WITH new AS (SELECT cell, count(*) AS persons FROM seen_new GROUP BY cell),
-old AS (SELECT cell, count(*) AS persons FROM seen_old GROUP BY cell),
+WITH added AS (
+    SELECT release, cell, person, sum(n) AS n, string_agg(class || ':' || n, ',' ORDER BY class, n) AS print
+    FROM {rows} WHERE release IN (0, $old) GROUP BY release, cell, person
+),
+new AS (SELECT cell, count(*) AS persons FROM added WHERE release = 0 GROUP BY cell),
+old AS (SELECT cell, count(*) AS persons FROM added WHERE release <> 0 GROUP BY cell),
 met AS (
-    SELECT n.cell AS new, o.cell AS old, count(*) AS persons, count(*) FILTER (WHERE n.print = o.print) AS same
-    FROM seen_new AS n JOIN seen_old AS o USING (person) GROUP BY n.cell, o.cell
+    SELECT n.cell AS new, o.cell AS old, count(*) AS persons, count(*) FILTER (WHERE n.{add} = o.{add}) AS same
+    FROM added AS n JOIN added AS o USING (person) WHERE n.release = 0 AND o.release <> 0 GROUP BY n.cell, o.cell
 )
 SELECT new.cell, new.persons, old.persons, coalesce(met.persons, 0), coalesce(met.same, 0)
 FROM new CROSS JOIN old LEFT JOIN met ON met.new = new.cell AND met.old = old.cell
 """
 
 
-def _see(
-    name: str,
-    sides: Sides,
-    analysis: Analysis,
-    cells: Sequence[Codes],
-    connection: duckdb.DuckDBPyConnection,
-    *,
-    by_class: bool,
-) -> None:
-    """Make the relation (cell, person, print): what each person adds to each cell, and to all of them together.
+def _see(number: int, release: Compared, connection: duckdb.DuckDBPyConnection) -> None:
+    """Add to the relation (release, cell, person, class, n): each person's rows in each cell, and in all of them together.
 
-    Two prints are equal when the person adds the same rows; where the two analyses read different tables, as many rows.
+    A class is of rows with the same values of the protected parties' dimensions.
     """
-    rows, groups = _rows(sides, analysis), [f"g{n}" for n in range(len(analysis.dimensions))]
-    add = "string_agg(class || ':' || n, ',' ORDER BY class, n)" if by_class else "CAST(sum(n) AS VARCHAR)"
-    here = f"({rows}) WHERE {among(analysis, cells)}" if cells else f"({rows}) WHERE false"
-    cell = f"[{', '.join(groups)}]" if groups else "CAST([] AS SMALLINT[])"
-    one = f"SELECT {cell} AS cell, person, {add} AS print FROM {here} GROUP BY {', '.join([*groups, 'person'])}"
-    all_ = f"SELECT {list(_WHOLE)} AS cell, person, {add} AS print FROM {here} GROUP BY person"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {one} UNION ALL {all_}")
+    groups = [f"g{n}" for n in range(len(release.analysis.dimensions))]
+    cell = f"[{', '.join(groups)}]" if groups else "[]"
+    where = among(release.analysis, release.cells) if release.cells else "false"
+    rows = f"({_rows(release.sides, release.analysis)}) WHERE {where}"
+    each = f"SELECT {number} AS release, {cell}::SMALLINT[] AS cell, person, class, n FROM {rows}"
+    whole = f"SELECT {number}, {list(_WHOLE)}::SMALLINT[], person, class, n FROM {rows}"
+    begin = f"CREATE OR REPLACE TEMP TABLE {_ROWS} AS" if number == _NEW else f"INSERT INTO {_ROWS}"
+    connection.execute(f"{begin} {each} UNION ALL {whole}")
 
 
 def _rows(sides: Sides, analysis: Analysis) -> str:
@@ -111,7 +185,7 @@ def _rows(sides: Sides, analysis: Analysis) -> str:
     ]
     times = " * ".join(f"{named[party]}.n" for party in sides.protected)
     class_ = f"concat_ws('|', {', '.join(classes)})" if classes else "''"
-    shown = [f"{named[parties[0]]}.token AS person", *groups, f"{class_} AS class", f"{times} AS n"]
+    shown = [f"{named[parties[0]]}.token AS person", *groups, f"{class_} AS class", f"CAST({times} AS HUGEINT) AS n"]
     first, *further = [f"({_source(sides, analysis, party)}) AS {named[party]}" for party in parties]
     return f"SELECT {', '.join(shown)} FROM {first}" + "".join(f" JOIN {each} USING (token)" for each in further)
 
@@ -122,8 +196,3 @@ def _source(sides: Sides, analysis: Analysis, party: str) -> str:
         return f"SELECT * FROM {sides.relations[party]} WHERE {where}"
     kept = [sides.code(field) for field in analysis.dimensions if sides.party(field) == party]
     return f"SELECT DISTINCT {', '.join(['token', *kept])} FROM {sides.relations[party]} WHERE {where}"
-
-
-def _codes_of(values: Sequence[DimensionValue], analysis: Analysis, sides: Sides) -> Codes:
-    agreement = sides.agreement
-    return tuple(agreement.domain(f).index(value) for f, value in zip(analysis.dimensions, values, strict=True))

@@ -20,6 +20,7 @@ from mesh_defs.sql.partial import INNER_KEY, OUTER_KEY, Own, partial_sql
 
 # Whole numbers and decimals: they add up to the same in every order, and on every engine.
 _WHOLE = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(\d+, ?(?P<scale>\d+)\)")
+Versions = Mapping[str, str]
 _UNITS = pa.decimal128(38, 0)
 
 
@@ -56,6 +57,17 @@ class TokenKey:
     outer: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What a party sends, and which versions of its products it read: those stay with it.
+
+    Columns as `sql.partial.partial_sql` says, sums in units of the last decimal place.
+    """
+
+    table: pa.Table
+    versions: Versions
+
+
 def token_key(run_key: bytes, run: str) -> TokenKey:
     """Derive a run's two keys from its secret of 32 bytes (HKDF, RFC 5869)."""
     if len(run_key) != 32:
@@ -72,21 +84,32 @@ def extracts_of(analysis: Analysis, earlier: Iterable[Analysis], agreement: Agre
     return tuple(_extract(tables, asked, analysis, agreement) for tables, asked in sets.items())
 
 
-def partial(extract: Extract, agreement: Agreement, seat: Seat, *, analyst: str, key: TokenKey) -> pa.Table:
-    """Ask the party's own door; columns as `sql.partial.partial_sql` says, sums in units of the last decimal place.
+def partial(
+    extract: Extract,
+    agreement: Agreement,
+    seat: Seat,
+    *,
+    analyst: str,
+    key: TokenKey,
+    versions: Versions,
+) -> Partial:
+    """Ask the party's own door, for these versions of its products, or for the current ones of those that are not named.
 
     MeshError when the door does not answer, AnalysisRejectedError for a measure that is neither whole nor decimal.
     """
     own = own_of(extract, agreement, seat, analyst=analyst)
+    products = {table.product for table in own.tables}
     request = QueryRequest(
         sql=partial_sql(own),
         principal=seat.principal,
         purpose=seat.purpose,
         parameters={INNER_KEY: key.inner, OUTER_KEY: key.outer},
+        versions={product: version for product, version in versions.items() if product in products},
         engine=seat.engine,
     )
     with run_query(request, seat.platform) as answer:
-        return _units(answer.table())
+        read = {pin.product: pin.version for pin in answer.pins}
+        return Partial(table=_units(answer.table()), versions=read)
 
 
 def own_of(extract: Extract, agreement: Agreement, seat: Seat, *, analyst: str) -> Own:

@@ -2,7 +2,7 @@
 agreement, who asks and the time alone."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import prod
 
@@ -43,7 +43,7 @@ class Asked:
     recipient: str
     sql: str = ""
     template: str | None = None
-    arguments: Arguments
+    arguments: Arguments = field(default_factory=dict)
 
 
 def require_valid(agreement: Agreement, now: datetime) -> None:
@@ -87,10 +87,7 @@ def terms_of(analysis: Analysis, agreement: Agreement, analyst: str) -> Terms:
         if aggregate.function not in functions:
             what = f"{aggregate.function} is not allowed by a rule of these tables"
             raise AnalysisRejectedError(what, fix=f"allowed: {', '.join(sorted(functions)) or 'nothing'}")
-    for field in analysis.measures:
-        if field.table in [table.name for table in tables if table.party == analyst]:
-            fix = "add up the other party's columns; your own rows serve to choose persons"
-            raise AnalysisRejectedError(f"{field} is your own", fix=fix)
+    _require_own(analysis, tables, analyst)
     waived = agreement.waived.get("mesh", ())
     terms = Terms(
         level=max((rule.level for rule in rules), key=_LEVELS.index),
@@ -138,6 +135,19 @@ def _require_parties(tables: list[SharedTable], agreement: Agreement, analyst: s
         raise AnalysisRejectedError("a room answers about the persons whom parties have in common", fix=fix)
 
 
+def _require_own(analysis: Analysis, tables: list[SharedTable], analyst: str) -> None:
+    """Tables of whoever asks choose persons: they are frozen, and add up to nothing."""
+    own = {table.name: table for table in tables if table.party == analyst}
+    for measure in analysis.measures:
+        if measure.table in own:
+            fix = "add up the other party's columns; your own rows serve to choose persons"
+            raise AnalysisRejectedError(f"{measure} is your own", fix=fix)
+    for name, table in own.items():
+        if table.digest is None:
+            fix = "`mesh room freeze` writes its digest into the agreement, for all to sign"
+            raise AnalysisRejectedError(f"{name} is not frozen", fix=fix)
+
+
 def _rules(tables: Iterable[SharedTable], agreement: Agreement) -> Iterator[AnalysisRule]:
     named = {rule.name: rule for rule in agreement.rules}
     for table in tables:
@@ -162,10 +172,10 @@ def _arguments(template: AnalysisTemplate, given: Arguments, agreement: Agreemen
         raise AnalysisRejectedError(
             f"'{template.name}' takes other arguments", fix=f"give each of these once: {wanted}"
         )
-    for name, field in template.parameters.items():
-        domain = agreement.domain(field)
+    for name, dimension in template.parameters.items():
+        domain = agreement.domain(dimension)
         if not any(type(given[name]) is type(value) and given[name] == value for value in domain):
-            raise AnalysisRejectedError(f"{name} is no public value of {field}", fix=f"known: {_some(domain)}")
+            raise AnalysisRejectedError(f"{name} is no public value of {dimension}", fix=f"known: {_some(domain)}")
     return given
 
 

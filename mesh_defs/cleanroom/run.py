@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from mesh_defs.cleanroom.differencing import Earlier, too_close
+from mesh_defs.cleanroom.combining import TooManyError
+from mesh_defs.cleanroom.differencing import Compared, Earlier, compared, too_close
 from mesh_defs.cleanroom.extract import Extract, extracts_of
 from mesh_defs.cleanroom.join import Partials, Sides, contribute, joining, sides_of
 from mesh_defs.cleanroom.rules import Terms
@@ -69,9 +70,13 @@ def _thresholded(run: Run, sides: dict[tuple[str, ...], Sides], connection: duck
 def _close(
     run: Run, shown: set[Codes], sides: dict[tuple[str, ...], Sides], connection: duckdb.DuckDBPyConnection
 ) -> frozenset[Codes]:
-    released = [(sides[each.analysis.tables], each) for each in run.compared]
-    new = (sides[run.analysis.tables], run.analysis, shown)
-    return too_close(new, released, connection, persons_min=run.terms.persons_min)
+    new = Compared(sides=sides[run.analysis.tables], analysis=run.analysis, cells=tuple(sorted(shown)))
+    released = [compared(sides[each.analysis.tables], each) for each in run.compared]
+    try:
+        return too_close(new, released, connection, persons_min=run.terms.persons_min)
+    except TooManyError:
+        # Fails closed: what cannot be compared is not released.
+        return frozenset(shown)
 
 
 def _release(run: Run, cells: dict[Codes, Cell], because: dict[Codes, Why]) -> Release:

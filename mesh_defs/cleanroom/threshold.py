@@ -20,13 +20,17 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One group as it is, before it is known whether it may be shown. `shares`: of each aggregate, the largest person's part
-    and the whole."""
+    """One group as it is, before it is known whether it may be shown.
+
+    `fewest`: persons who have anything to add, by the aggregate to which the fewest have. `shares`: of each aggregate, the
+    largest person's part and the whole.
+    """
 
     codes: Codes
     persons: int
+    fewest: int
     rows: int
-    totals: tuple[tuple[int | None, int], ...]
+    totals: tuple[tuple[int, int], ...]
     shares: tuple[tuple[int, int], ...]
 
 
@@ -37,7 +41,7 @@ def cells_of(analysis: Analysis, connection: duckdb.DuckDBPyConnection) -> dict[
 
 def unfit(cell: Cell, terms: Terms) -> Why | None:
     """Why a group by itself may not be shown; None when it may."""
-    if cell.persons < terms.persons_min:
+    if cell.fewest < terms.persons_min:
         return "small"
     limit = round(terms.dominance_max * _MILLION)
     if any(largest * _MILLION > limit * whole for largest, whole in cell.shares):
@@ -110,6 +114,7 @@ def _cells(
     totals = ["count(*)", "sum(n)", "max(n)"]
     for number in measures:
         totals += [f"sum(s{number})", f"sum(c{number})", f"max(abs(s{number}))", f"sum(abs(s{number}))"]
+        totals.append(f"count(*) FILTER (WHERE c{number} > 0)")
     group = f"GROUP BY {', '.join(keys)}" if keys else ""
     rows = connection.execute(f"SELECT {', '.join([*keys, *totals])} FROM ({persons}) {group} HAVING count(*) > 0")
     for row in rows.fetchall():
@@ -118,14 +123,15 @@ def _cells(
 
 def _cell(codes: Codes, numbers: list[int | None], analysis: Analysis) -> Cell:
     persons, rows, most_rows = (number or 0 for number in numbers[:3])
-    measured = [numbers[3 + 4 * place : 7 + 4 * place] for place in range(len(analysis.measures))]
+    measured = [[each or 0 for each in numbers[3 + 5 * n : 8 + 5 * n]] for n in range(len(analysis.measures))]
     shares = [(most_rows, rows)] if any(each.function == "count" for each in analysis.aggregates) else []
-    shares += [(largest or 0, whole or 0) for _, _, largest, whole in measured]
+    shares += [(largest, whole) for _, _, largest, whole, _ in measured]
     return Cell(
         codes=tuple(codes),
         persons=persons,
+        fewest=min([persons, *(having for *_, having in measured)]),
         rows=rows,
-        totals=tuple((total, values or 0) for total, values, _, _ in measured),
+        totals=tuple((total, values) for total, values, *_ in measured),
         shares=tuple(shares),
     )
 
@@ -134,7 +140,7 @@ def _number(aggregate: Aggregate, cell: Cell, analysis: Analysis, agreement: Agr
     if aggregate.field is None:
         return cell.rows if aggregate.function == "count" else cell.persons
     total, values = cell.totals[analysis.measures.index(aggregate.field)]
-    if total is None or not values:
+    if not values:
         return None
     table = agreement.table(aggregate.field.table)
     decimals = table.measures[aggregate.field.column].decimals if table else 0
