@@ -241,6 +241,11 @@ def _require_sense(declared: _Agreement, document: Document) -> None:
     if (declared.version == 1) != (declared.amends is None):
         fix = "write `amends:` with the digest of the version before from version 2 on, and not in version 1"
         wrong.add(("amends",), "it does not fit the version", fix)
+    for index, control in enumerate(declared.waived.get("mesh", ())):
+        if control in room.KEPT_BY_A_MESH:
+            wrong.add(
+                ("waived", "mesh", index), f"a mesh always keeps to '{control}'", "waive it for aws, or not at all"
+            )
     rules = {rule.name: rule for rule in declared.rules}
     for index, table in enumerate(declared.tables):
         if table.party not in parties:

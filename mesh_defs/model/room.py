@@ -18,7 +18,35 @@ Number = int | float | Decimal
 # Why a group is not shown.
 Why = Literal["small", "dominated", "complementary", "difference"]
 # What an agreement may switch off for a target, by name, signed by all like the rest of it.
-Control = Literal["dominance", "complementary", "differencing", "one_population", "public_domains", "groups_max"]
+Control = Literal[
+    "dominance",
+    "complementary",
+    "differencing",
+    "one_population",
+    "public_domains",
+    "groups_max",
+    "dimensions_max",
+    "one_version",
+    "validity",
+    "rows_once",
+    "count_rows",
+    "values_min",
+    "persons_min",
+    "contribution_bounds",
+    "budget_per_release",
+]
+# What a mesh has no switch for: named for a target that lacks it.
+KEPT_BY_A_MESH: tuple[Control, ...] = (
+    "dimensions_max",
+    "one_version",
+    "validity",
+    "rows_once",
+    "count_rows",
+    "values_min",
+    "persons_min",
+    "contribution_bounds",
+    "budget_per_release",
+)
 # Where a room can run: by parties' own processes, or by a cloud's service.
 Target = Literal["mesh", "aws"]
 
