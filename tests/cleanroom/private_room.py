@@ -68,6 +68,7 @@ def a_room(
         product="agency.audience",
         person="person_id",
         dimensions={"segment": ("auto", "food")},
+        digest="0" * 64,
         rules=("private",),
     )
     rule = AnalysisRule(

@@ -3,9 +3,7 @@
 import math
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,63 +12,69 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh_defs.cleanroom.budget import (
-    ABANDONED,
-    ASKED,
-    KINDS,
-    RELEASED,
-    Account,
-    Asking,
-    abandon,
-    account_of,
-    concluded,
-    left,
-    require_share,
-    reserve,
-    rho_of,
-    spent,
-)
+from mesh_defs.cleanroom.book import Book
+from mesh_defs.cleanroom.budget import ABANDONED, ASKED, RELEASED, left, require_share, rho_of, spent
 from mesh_defs.cleanroom.noise import epsilon_of
+from mesh_defs.cleanroom.rules import terms_of
+from mesh_defs.cleanroom.run import Run
 from mesh_defs.documents.room import digest_of, read_agreement
-from mesh_defs.errors import (
-    AccessDeniedError,
-    AnalysisRejectedError,
-    BudgetExhaustedError,
-    DeclarationError,
-    NotFoundError,
-    StorageError,
-)
+from mesh_defs.errors import AccessDeniedError, AnalysisRejectedError, BudgetExhaustedError, DeclarationError
 from mesh_defs.ledger import Ledger, LedgerDamagedError
-from mesh_defs.model.room import Agreement
-from tests.cleanroom.private_room import COUNT, a_budget, a_room, an_analysis
+from mesh_defs.model.room import Agreement, Group, Release
+from tests.cleanroom.private_room import COUNT, SUM, a_budget, a_measure, a_room, an_analysis
 from tests.factories import NOW
 
-PROCESSES, TRIES, AMOUNT, GRANTED = 8, 12, 1000, 50
+PROCESSES, AMOUNT, GRANTED = 8, 1000, 16
 
 RACE = """
-import sys
-from mesh_defs.cleanroom.budget import reserve
-from mesh_defs.errors import BudgetExhaustedError
+import sys, time
+from mesh_defs.cleanroom.book import Book
+from mesh_defs.errors import AccessDeniedError, BudgetExhaustedError, UnreachableError
 from mesh_defs.ledger import Ledger
 from tests.cleanroom.private_room import a_room
-from tests.cleanroom.test_budget import AMOUNT, GRANTED, TRIES, an_asking
+from tests.cleanroom.test_budget import AMOUNT, GRANTED, a_release, a_run
 from tests.factories import NOW
 
-ledger, room, granted = Ledger(sys.argv[1], wait_seconds=120), a_room(micro_rho=AMOUNT * GRANTED), 0
+book, granted = Book(Ledger(sys.argv[1], wait_seconds=120), a_room(micro_rho=AMOUNT * GRANTED)), 0
 print("ready", flush=True)
 sys.stdin.readline()
-for number in range(TRIES):
+while True:
+    run = a_run(book, AMOUNT)
     try:
-        reserve(an_asking(f"{sys.argv[2]}-{number}", AMOUNT), room, ledger, at=NOW)
-    except BudgetExhaustedError:
+        book.begin(run, {}, at=NOW)
+    except (AccessDeniedError, UnreachableError):
+        time.sleep(0.01)
         continue
+    except BudgetExhaustedError:
+        break
     granted += 1
+    book.release(a_release(run), numbers=True, at=NOW)
 print(granted)
 """
 
 
-def an_asking(run: str, micro_rho: Any = 1000) -> Asking:
-    return Asking(run=run, analyst="agency", recipient="agency", analysis=an_analysis(COUNT), micro_rho=micro_rho)
+def a_run(book: Book, micro_rho: Any = AMOUNT, **given: Any) -> Run:
+    analysis = an_analysis(COUNT)
+    terms = terms_of(analysis, book.agreement, "agency")
+    known = {"analysis": analysis, "terms": terms, "earlier": book.page().earlier}
+    return Run(**{"agreement": book.agreement, "analyst": "agency", "micro_rho": micro_rho, **known, **given})
+
+
+def a_release(run: Run) -> Release:
+    groups = (Group(values=("c0",), numbers=(-3,), accuracy=(12,)),)
+    return Release(run=run.id, analysis=run.analysis, groups=groups, micro_rho=run.micro_rho)
+
+
+def begun(book: Book, micro_rho: Any = AMOUNT, **given: Any) -> Run:
+    run = a_run(book, micro_rho, **given)
+    book.begin(run, {}, at=NOW)
+    return run
+
+
+def finished(book: Book, micro_rho: int = AMOUNT) -> Run:
+    run = begun(book, micro_rho)
+    book.release(a_release(run), numbers=True, at=NOW)
+    return run
 
 
 @pytest.fixture
@@ -78,200 +82,128 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")
 
 
-def release(run: str, room: Agreement, ledger: Ledger, micro_rho: int = 1000) -> None:
-    ledger.append(RELEASED, {"room": room.id, "run": run, "micro_rho": micro_rho}, at=NOW)
+def both(room: Agreement, ledger: Ledger) -> tuple[int, int]:
+    return spent(room, ledger), left(room, ledger)
 
 
-def test_a_reservation_is_recorded_with_who_asked_what(ledger: Ledger) -> None:
+def test_it_is_spent_before_anything_is_read(ledger: Ledger) -> None:
     room = a_room()
-    entry = reserve(an_asking("one"), room, ledger, at=NOW)
-    assert entry.kind == ASKED
-    assert entry.body == {
-        "room": "lift",
-        "agreement": digest_of(room),
-        "run": "one",
-        "analyst": "agency",
-        "recipient": "agency",
-        "analysis": an_analysis(COUNT).as_json(),
-        "micro_rho": 1000,
-    }
-    assert (spent(room, ledger), left(room, ledger)) == (1000, 999_000)
+    begun(Book(ledger, room))
+    assert both(room, ledger) == (1000, 999_000)
 
 
 def test_the_last_of_it_can_be_spent_and_no_more(ledger: Ledger) -> None:
-    room = a_room(micro_rho=2500)
-    reserve(an_asking("one"), room, ledger, at=NOW)
-    reserve(an_asking("two", 1500), room, ledger, at=NOW)
+    book = Book(ledger, a_room(micro_rho=2500))
+    finished(book)
+    finished(book, 1500)
     with pytest.raises(BudgetExhaustedError, match="0 millionths of rho are left, of 2500"):
-        reserve(an_asking("three", 1), room, ledger, at=NOW)
-    assert len(ledger.entries(kinds=KINDS)) == 2
+        begun(book, 1)
+    assert len(ledger.entries(kind=ASKED)) == 2
+
+
+def test_a_repeat_finds_the_release_as_it_was_unless_it_pays_more(ledger: Ledger) -> None:
+    book = Book(ledger, a_room())
+    run = finished(book)
+    page = book.page()
+    assert page.release(run.analysis, "agency", 1000) == page.release(run.analysis, "agency", 1) == a_release(run)
+    assert page.release(run.analysis, "agency", 1001) is None
 
 
 @pytest.mark.parametrize("amount", [0, -1, 500_001, 10**30, True, 1.0, 0.5, float("nan"), float("inf"), "1", None])
 def test_what_is_no_amount_is_refused_and_not_recorded(amount: object, ledger: Ledger) -> None:
     with pytest.raises(AnalysisRejectedError):
-        reserve(an_asking("one", amount), a_room(), ledger, at=NOW)
+        begun(Book(ledger, a_room()), amount)
     with pytest.raises(AnalysisRejectedError):
         require_share(amount, a_budget())
     assert ledger.entries() == ()
 
 
-def test_no_budget_no_reservation(ledger: Ledger) -> None:
-    room = replace(a_room(), privacy=None)
-    for refused in (lambda: reserve(an_asking("one"), room, ledger, at=NOW), lambda: left(room, ledger)):
-        with pytest.raises(AnalysisRejectedError, match="no privacy budget"):
-            refused()
+def test_nothing_is_paid_for_what_cannot_be_answered(ledger: Ledger) -> None:
+    with pytest.raises(AnalysisRejectedError, match="no bounds"):
+        begun(Book(ledger, a_room(cost=a_measure(upper=None))), analysis=an_analysis(SUM))
+    with pytest.raises(AnalysisRejectedError, match="no privacy budget"):
+        begun(Book(ledger, replace(a_room(), privacy=None)))
+    assert ledger.entries() == ()
 
 
-def test_a_run_is_asked_once(ledger: Ledger) -> None:
-    room = a_room()
-    reserve(an_asking("one"), room, ledger, at=NOW)
-    with pytest.raises(AnalysisRejectedError, match="asked before"):
-        reserve(an_asking("one"), room, ledger, at=NOW)
-    abandon("one", room, ledger, why="nobody came", nothing_released=True, at=NOW)
-    with pytest.raises(AnalysisRejectedError, match="asked before"):
-        reserve(an_asking("one"), room, ledger, at=NOW)
+def test_a_run_is_begun_once(ledger: Ledger) -> None:
+    book = Book(ledger, a_room())
+    run = begun(book)
+    book.abandon(run.id, "nobody came", returned=True, at=NOW)
+    with pytest.raises(AnalysisRejectedError, match="begun before"):
+        book.begin(run, {}, at=NOW)
 
 
 def test_other_rooms_and_kinds_cost_nothing_here(ledger: Ledger) -> None:
-    reserve(an_asking("one", 400_000), replace(a_room(), id="other"), ledger, at=NOW)
+    finished(Book(ledger, replace(a_room(), id="other")))
     ledger.append("answered", {"room": "lift", "micro_rho": 5}, at=NOW)
     assert spent(a_room(), ledger) == 0
 
 
 def test_an_amendment_takes_over_what_was_spent(ledger: Ledger) -> None:
     first = a_room(micro_rho=2000)
-    reserve(an_asking("one", 2000), first, ledger, at=NOW)
+    finished(Book(ledger, first), 2000)
     amended = replace(first, version=2, amends=digest_of(first), title="Lift, again")
-    assert left(amended, ledger) == 0
     with pytest.raises(BudgetExhaustedError):
-        reserve(an_asking("two", 1), amended, ledger, at=NOW)
+        begun(Book(ledger, amended), 1)
     larger = replace(amended, privacy=a_budget(micro_rho=2500))
-    assert left(larger, ledger) == 500
-    reserve(an_asking("three", 500), larger, ledger, at=NOW)
+    assert both(larger, ledger) == (2000, 500)
+    finished(Book(ledger, larger), 500)
     smaller = replace(amended, privacy=a_budget(micro_rho=100))
-    assert left(smaller, ledger) == 0
+    assert both(smaller, ledger) == (2500, 0)
+    with pytest.raises(BudgetExhaustedError, match="0 millionths"):
+        begun(Book(ledger, smaller), 1)
 
 
-def test_what_was_abandoned_stays_spent_unless_nothing_was_released(ledger: Ledger) -> None:
+@pytest.mark.parametrize(("returned", "cost"), [(True, 0), (False, 1000)])
+def test_what_was_abandoned_stays_spent_unless_it_is_returned(returned: bool, cost: int, ledger: Ledger) -> None:
+    book = Book(ledger, a_room())
+    run = begun(book)
+    for _ in range(2):  # once, however often it is said
+        book.abandon(run.id, "the join is gone", returned=returned, at=NOW)
+    assert spent(book.agreement, ledger) == cost
+    with pytest.raises(AccessDeniedError, match="not under way"):
+        book.release(a_release(run), numbers=True, at=NOW)
+
+
+def test_what_was_released_is_never_given_back(ledger: Ledger) -> None:
+    book = Book(ledger, a_room())
+    run = finished(book)
+    book.abandon(run.id, "changed my mind", returned=True, at=NOW)
+    assert both(book.agreement, ledger) == (1000, 999_000)
+
+
+def test_a_release_costs_whatever_was_said_before(ledger: Ledger) -> None:
     room = a_room()
-    reserve(an_asking("one"), room, ledger, at=NOW)
-    lost = abandon("one", room, ledger, why="the join is gone", nothing_released=False, at=NOW)
-    assert lost.body == {"room": "lift", "run": "one", "why": "the join is gone", "refunded": 0}
-    assert spent(room, ledger) == 1000
-    assert abandon("one", room, ledger, why="nothing left", nothing_released=True, at=NOW).body["refunded"] == 1000
-    assert abandon("one", room, ledger, why="nothing left", nothing_released=True, at=NOW).body["refunded"] == 0
-    assert spent(room, ledger) == 0
-
-
-def test_what_was_released_is_never_refunded(ledger: Ledger) -> None:
-    room = a_room()
-    reserve(an_asking("one"), room, ledger, at=NOW)
-    release("one", room, ledger)
-    with pytest.raises(AccessDeniedError, match="stays spent"):
-        abandon("one", room, ledger, why="changed my mind", nothing_released=True, at=NOW)
+    said = {"room": "lift", "agreement": digest_of(room), "run": "one", "micro_rho": 1000, "returned": True}
+    for kind in (ABANDONED, RELEASED):
+        ledger.append(kind, said, at=NOW)
     assert spent(room, ledger) == 1000
 
 
-def test_a_release_after_a_refund_costs_all_the_same(ledger: Ledger) -> None:
-    room = a_room()
-    reserve(an_asking("one"), room, ledger, at=NOW)
-    abandon("one", room, ledger, why="it said so", nothing_released=True, at=NOW)
-    release("one", room, ledger)
-    assert spent(room, ledger) == 1000
-    release("unheard of", room, ledger, 7)
-    assert spent(room, ledger) == 1007
-
-
-def test_a_run_that_was_never_asked_has_nothing_to_give_back(ledger: Ledger) -> None:
-    with pytest.raises(NotFoundError):
-        abandon("none", a_room(), ledger, why="", nothing_released=True, at=NOW)
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [ASKED, RELEASED])
 @pytest.mark.parametrize("amount", [-1000, 1.5, "1", None, True])
 def test_an_amount_that_is_none_stops_the_room(kind: str, amount: object, ledger: Ledger) -> None:
-    name = "refunded" if kind == ABANDONED else "micro_rho"
-    ledger.append(kind, {"room": "lift", "run": "one", name: amount}, at=NOW)
+    ledger.append(kind, {"room": "lift", "agreement": "", "run": "one", "micro_rho": amount}, at=NOW)
     with pytest.raises(LedgerDamagedError):
-        reserve(an_asking("two"), a_room(), ledger, at=NOW)
-
-
-def test_who_loses_the_race_concludes_anew(ledger: Ledger) -> None:
-    room, seen = a_room(micro_rho=2000), list[int]()
-
-    def step(account: Account) -> tuple[str, dict[str, Any]]:
-        seen.append(account.spent)
-        if len(seen) == 1:
-            reserve(an_asking("faster", 1500), room, ledger, at=NOW)
-        return ABANDONED, {"room": room.id, "run": "slower", "why": "", "refunded": 0}
-
-    concluded(room.id, step, ledger, at=NOW)
-    assert seen == [0, 1500]
-
-
-def test_who_always_loses_is_told_and_spends_nothing(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ledger, "append_if", lambda *_args, **_given: None)
-    monkeypatch.setattr("mesh_defs.cleanroom.budget.WAIT_SECONDS_MAX", 0)
-    with pytest.raises(StorageError, match="others ask all the time"):
-        reserve(an_asking("one"), a_room(), ledger, at=NOW)
+        Book(ledger, a_room()).page()
 
 
 def test_eight_processes_spend_exactly_the_budget(tmp_path: Path, ledger: Ledger) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.sqlite"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-c", RACE, url]
-    processes = [subprocess.Popen([*command, str(n)], **pipes) for n in range(PROCESSES)]  # type: ignore[call-overload]
-    assert all(each.stdout.readline() == "ready\n" for each in processes)
+    command = [sys.executable, "-c", RACE, f"sqlite:///{tmp_path}/ledger.sqlite"]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
+    ]
+    assert all(each.stdout and each.stdout.readline() == "ready\n" for each in processes)
     for each in processes:
+        assert each.stdin
         each.stdin.write("go\n")
         each.stdin.flush()
     granted = [int(each.communicate()[0]) for each in processes]
     assert [each.returncode for each in processes] == [0] * PROCESSES
-    assert sum(granted) == GRANTED < PROCESSES * TRIES
-    room = a_room(micro_rho=AMOUNT * GRANTED)
-    assert (spent(room, ledger), left(room, ledger)) == (AMOUNT * GRANTED, 0)
+    assert sum(granted) == GRANTED
+    assert both(a_room(micro_rho=AMOUNT * GRANTED), ledger) == (AMOUNT * GRANTED, 0)
     assert ledger.broken_at() is None
-
-
-_Event = tuple[str, int, int]
-events = st.lists(
-    st.tuples(st.sampled_from(["ask", "lost", "nothing", "release"]), st.integers(0, 4), st.integers(1, 900)),
-    max_size=20,
-)
-
-
-@settings(max_examples=40, deadline=None)
-@given(events)
-def test_never_more_is_spent_than_there_is(tmp_path_factory: pytest.TempPathFactory, happened: list[_Event]) -> None:
-    """Whatever is asked, lost and given back; a release is recorded of a run that is neither released nor abandoned."""
-    ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('room')}/ledger.sqlite")
-    room, kept = a_room(micro_rho=2000), dict[str, int]()
-
-    def releasing(run: str, amount: int) -> Callable[[Account], tuple[str, dict[str, Any]]]:
-        def step(account: Account) -> tuple[str, dict[str, Any]]:
-            if not account.asked(run) or account.released(run) or account.abandoned(run):
-                raise AccessDeniedError("not open")
-            return RELEASED, {"room": room.id, "run": run, "micro_rho": amount}
-
-        return step
-
-    for what, number, amount in happened:
-        run, before = f"r{number}", spent(room, ledger)
-        try:
-            if what == "ask":
-                reserve(an_asking(run, amount), room, ledger, at=NOW)
-                kept[run] = amount
-            elif what == "release":
-                concluded(room.id, releasing(run, kept.get(run, 0)), ledger, at=NOW)
-            else:
-                abandon(run, room, ledger, why="", nothing_released=what == "nothing", at=NOW)
-        except (AccessDeniedError, AnalysisRejectedError, BudgetExhaustedError, NotFoundError):
-            assert spent(room, ledger) == before
-        assert 0 <= spent(room, ledger) <= 2000
-        assert spent(room, ledger) + left(room, ledger) == 2000
-    released = sum(kept[run] for run in kept if account_of(room.id, ledger).released(run))
-    assert released <= spent(room, ledger)
 
 
 def test_epsilon_is_openDPs_and_below_the_textbooks_bound() -> None:
@@ -312,9 +244,3 @@ def test_an_agreement_with_no_real_budget_is_refused(rho: str, tmp_path: Path) -
     with pytest.raises(DeclarationError) as refused:
         read_agreement(file, root=tmp_path)
     assert any("privacy.rho" in each.where.replace("/", ".") for each in refused.value.findings)
-
-
-def test_times_need_a_zone(ledger: Ledger) -> None:
-    with pytest.raises(TypeError):
-        reserve(an_asking("one"), a_room(), ledger, at=datetime(2026, 1, 1))
-    assert reserve(an_asking("one"), a_room(), ledger, at=datetime(2026, 1, 1, tzinfo=UTC)).seq == 1
