@@ -5,20 +5,21 @@ room-released   what came out, and what was withheld
 room-abandoned  nothing came out
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from mesh_defs.cleanroom.budget import ABANDONED, ASKED, KINDS, RELEASED, Account, require_left
 from mesh_defs.cleanroom.differencing import Earlier
+from mesh_defs.cleanroom.privacy import plan_of
 from mesh_defs.cleanroom.run import Run
 from mesh_defs.documents.room import digest_of
 from mesh_defs.errors import AccessDeniedError, AnalysisRejectedError, MeshError, StorageError, UnreachableError
 from mesh_defs.ledger import Ledger, LedgerEntry
 from mesh_defs.model.room import Aggregate, Agreement, Analysis, Field, Group, Number, Release, Withheld
 
-ASKED, RELEASED, ABANDONED = KINDS = ("room-asked", "room-released", "room-abandoned")
 _TRIES_MAX = 100
 # A run that takes longer has lost its process.
 RUN_MAX = timedelta(minutes=15)
@@ -30,7 +31,7 @@ class Page:
 
     Of the agreement's own version: `releases`, `analysts` (by run), `populations` (by analyst, the tables of its own that it
     first asked about), `versions` of products. Of all versions together: `unsettled` runs, each with the time it began, and
-    `micro_rho`, reserved and not returned.
+    the `account`: what was spent.
     """
 
     newest: int
@@ -39,7 +40,12 @@ class Page:
     populations: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, str]
     unsettled: Mapping[str, datetime]
-    micro_rho: int
+    account: Account
+
+    @property
+    def micro_rho(self) -> int:
+        """What the room has spent, in millionths of rho."""
+        return self.account.spent
 
     @property
     def earlier(self) -> tuple[Earlier, ...]:
@@ -82,12 +88,12 @@ class Book:
             populations=fold.populations,
             versions=fold.versions,
             unsettled=fold.unsettled,
-            micro_rho=sum(fold.reserved.values()),
+            account=fold.account,
         )
 
     def begin(self, run: Run, versions: Mapping[str, str], *, at: datetime) -> LedgerEntry:
         """Record that a run may begin. AnalysisRejectedError for another population; AccessDeniedError when the run does not
-        know of a release that it is to be compared with.
+        know of a release that it is to be compared with; BudgetExhaustedError when the room cannot pay for its noise.
 
         Nothing else about a room comes between that look and the entry. One run at a time: two at once could not be
         compared with each other. UnreachableError while another is under way; one that ended without a word is abandoned.
@@ -100,10 +106,18 @@ class Book:
             "versions": dict(versions),
             "micro_rho": run.micro_rho,
         }
+        if run.terms.level == "privacy":
+            plan_of(run.analysis, run.agreement, run.micro_rho)  # refuses what would be paid for in vain
         for _ in range(_TRIES_MAX):
             page = self._settled(at)
             require_population(run, page)
             _require_all_known(run, page)
+            if page.account.asked(run.id):
+                raise AnalysisRejectedError(
+                    "this run was begun before", fix="ask again: each run has a name of its own"
+                )
+            if run.terms.level == "privacy":
+                require_left(run.micro_rho, page.account, run.agreement)
             entry = self.ledger.append_if(ASKED, body, at=at, kinds=KINDS, newest=page.newest)
             if entry is not None:
                 return entry
@@ -115,7 +129,8 @@ class Book:
         AccessDeniedError when the run is not under way.
         """
         groups = [
-            [list(each.values), list(map(_as_json, each.numbers)) if numbers else None] for each in release.groups
+            [list(each.values), *([list(map(_as_json, of)) for of in (each.numbers, each.accuracy)] if numbers else [])]
+            for each in release.groups
         ]
         body = {
             **self._about(release.run),
@@ -191,14 +206,14 @@ class _Fold:
     analysts: dict[str, str] = field(default_factory=dict)
     populations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
-    reserved: dict[str, int] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
     unsettled: dict[str, datetime] = field(default_factory=dict)
 
     def add(self, entry: LedgerEntry, digest: str) -> None:
         body, run = entry.body, str(entry.body["run"])
         current = body["agreement"] == digest
+        self.account.add(entry)
         if entry.kind == ASKED:
-            self.reserved[run] = int(body["micro_rho"])
             self.unsettled[run] = datetime.fromisoformat(entry.at)
             if current:
                 self.versions = {**body["versions"], **self.versions}
@@ -208,18 +223,20 @@ class _Fold:
         self.unsettled.pop(run, None)
         if entry.kind == RELEASED and current:
             self.releases[run] = _release(run, body)
-        elif entry.kind == ABANDONED and body["returned"]:
-            self.reserved.pop(run, None)
 
 
 def _release(run: str, body: Mapping[str, Any]) -> Release:
     return Release(
         run=run,
         analysis=analysis_from(body["analysis"]),
-        groups=tuple(Group(values=tuple(v), numbers=tuple(map(_number, n or ()))) for v, n in body["groups"]),
+        groups=tuple(_group(*each) for each in body["groups"]),
         withheld=tuple(Withheld(values=tuple(values), because=why) for values, why in body["withheld"]),
         micro_rho=int(body["micro_rho"]),
     )
+
+
+def _group(values: list[Any], numbers: Sequence[Any] = (), accuracy: Sequence[Any] = ()) -> Group:
+    return Group(values=tuple(values), numbers=tuple(map(_number, numbers)), accuracy=tuple(map(_number, accuracy)))
 
 
 def _as_json(number: Number | None) -> Any:
