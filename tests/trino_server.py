@@ -5,6 +5,8 @@ A test that asks for one is marked `trino`. Without `make trino` it is skipped, 
 
 import os
 import secrets
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -12,11 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from trino.dbapi import connect
 
 from mesh_defs.model.names import literal
-from mesh_defs.settings import load_settings
+from mesh_defs.model.place import TrinoAccess
+from mesh_defs.processes.programs import free_ports
+from mesh_defs.query.mesh import open_mesh
+from mesh_defs.settings import Settings, load_settings
+from mesh_defs.trino.canary import Canary
+from mesh_defs.trino.config import Sizing, config_of
+from mesh_defs.trino.folder import write
+from mesh_defs.trino.names import names_of
+from mesh_defs.trino.policy_server import PolicyServer
 from mesh_defs.trino.release import is_fetched, java_home
+from mesh_defs.trino.serve import sight_of, watch
 from mesh_defs.trino.server import Machine, running
 
 FILES = {
@@ -27,6 +39,7 @@ FILES = {
     "worker.properties": "coordinator=false\ncatalog.management=dynamic\n",
 }
 _SETTINGS = load_settings(start=Path(__file__).parent)
+_HOME = _SETTINGS.trino_home  # as it is now: some tests have another HOME
 
 
 @dataclass(frozen=True)
@@ -37,9 +50,15 @@ class Trino:
 
     def rows(self, sql: str, user: str = "tester") -> list[list[Any]]:
         """Run one statement, and return its rows."""
+        return self.table(sql, user)[1]
+
+    def table(self, sql: str, user: str, timezone: str = "UTC") -> tuple[list[str], list[list[Any]]]:
+        """Run one statement; the names of its columns, and its rows."""
         host, port = self.url.removeprefix("http://").split(":")
-        with closing(connect(host=host, port=int(port), user=user, timezone="UTC")) as connection:
-            return connection.cursor().execute(sql).fetchall()
+        with closing(connect(host=host, port=int(port), user=user, timezone=timezone)) as connection:
+            cursor = connection.cursor().execute(sql)
+            rows = cursor.fetchall()
+            return [each[0] for each in cursor.description or ()], rows
 
     @contextmanager
     def catalog(self, properties: Mapping[str, str]) -> Iterator[str]:
@@ -67,17 +86,96 @@ def trino_machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 def trino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trino]:
     """The one that all tests of a process share."""
     folder = tmp_path_factory.mktemp("trino")
+    with plain(folder, _machine(folder / "state")) as started:
+        yield started
+
+
+@contextmanager
+def plain(folder: Path, machine: Machine) -> Iterator[Trino]:
+    """Start one that asks nobody who may read what: the door's."""
     (folder / "etc").mkdir()
     for name, text in FILES.items():
         (folder / "etc" / name).write_text(text)
-    with running(folder, _machine(folder / "state"), {"PATH": os.environ["PATH"]}) as url:
+    with running(folder, machine, {"PATH": os.environ["PATH"]}) as url:
         yield Trino(url)
 
 
+@contextmanager
+def catalogs(trino: Trino, settings: Settings) -> Iterator[None]:
+    """Let it read a mesh's products, for a while."""
+    reached = config_of(open_mesh(settings), settings, Sizing()).reached
+    made = {each.catalog.name: each.catalog.properties for each in reached}
+    for name, properties in made.items():
+        told = ", ".join(f'"{key}" = {literal(value)}' for key, value in properties.items() if key != "connector.name")
+        trino.rows(f"CREATE CATALOG {name} USING {properties['connector.name']} WITH ({told})")
+    yield
+    for name in made:
+        trino.rows(f"DROP CATALOG {name}")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A mesh, and a Trino over it that asks its policy server."""
+
+    settings: Settings
+    trino: Trino
+    server: PolicyServer
+
+
+@contextmanager
+def asking(settings: Settings, machine: Machine, folder: Path) -> Iterator[Asking]:
+    """Start a Trino as `mesh trino config` writes it, and its policy server. The canary is not sent yet."""
+    names = names_of()
+    server = PolicyServer(sight_of(settings), Canary(names.canary), names)
+    with _serving(server) as policy_url:
+        config = config_of(open_mesh(settings), settings, Sizing(policy_url=policy_url, heap_megabytes=1024))
+        write(folder, config.files)
+        with running(folder, machine, {"PATH": os.environ["PATH"], **config.secrets}) as url:
+            yield Asking(settings, Trino(url), server)
+
+
+@contextmanager
+def watched(asking: Asking) -> Iterator[None]:
+    """Send the canary, until it came back and as long as the block takes."""
+    canary, stop = asking.server.canary, threading.Event()
+    access = TrinoAccess(url=asking.trino.url, user=canary.user)
+    thread = threading.Thread(target=watch, args=(canary, access, stop), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not canary.trusted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    try:
+        assert canary.trusted
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def _serving(server: PolicyServer) -> Iterator[str]:
+    (port,) = free_ports(1)
+    web = uvicorn.Server(uvicorn.Config(server.app(), host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=web.run)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        web.should_exit = True
+        thread.join()
+
+
+def machine_here(state: Path) -> Machine:
+    """What `make trino` fetched. FileNotFoundError when it did not."""
+    if not is_fetched(_HOME):
+        raise FileNotFoundError(f"there is no Trino in {_HOME}: run `make trino`")
+    return Machine(server=_HOME, java=java_home(_SETTINGS.trino_java), state=state)
+
+
 def _machine(state: Path) -> Machine:
-    if not is_fetched(_SETTINGS.trino_home):
-        told = f"there is no Trino in {_SETTINGS.trino_home}: run `make trino`"
+    try:
+        return machine_here(state)
+    except FileNotFoundError as error:
         if os.environ.get("MESH_REQUIRE_TRINO"):
-            pytest.fail(told)
-        pytest.skip(told)
-    return Machine(server=_SETTINGS.trino_home, java=java_home(_SETTINGS.trino_java), state=state)
+            pytest.fail(str(error))
+        pytest.skip(str(error))

@@ -6,20 +6,21 @@ room-received   the numbers, at a party that may have them, once all parties hav
 room-abandoned  nothing came out, whatever was recorded before
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from mesh_defs.cleanroom.budget import ABANDONED, ASKED, KINDS, RECEIVED, RELEASED, Account, require_left
 from mesh_defs.cleanroom.differencing import Earlier
+from mesh_defs.cleanroom.privacy import plan_of
 from mesh_defs.cleanroom.run import Run
 from mesh_defs.documents.room import digest_of
 from mesh_defs.errors import AccessDeniedError, AnalysisRejectedError, MeshError, StorageError, UnreachableError
 from mesh_defs.ledger import Ledger, LedgerEntry
 from mesh_defs.model.room import Aggregate, Agreement, Analysis, Field, Group, Number, Release, Withheld
 
-ASKED, RELEASED, RECEIVED, ABANDONED = KINDS = ("room-asked", "room-released", "room-received", "room-abandoned")
 _TRIES_MAX = 100
 # A run that takes longer has lost its process.
 RUN_MAX = timedelta(minutes=15)
@@ -31,7 +32,7 @@ class Page:
 
     Of the agreement's own version: `releases`, `analysts` (by run), `populations` (by analyst, the tables of its own that it
     first asked about), `versions` of products. Of all versions together: `unsettled` runs, each with the time it began, and
-    `micro_rho`, reserved and not returned.
+    the `account`: what was spent.
     """
 
     newest: int
@@ -40,7 +41,12 @@ class Page:
     populations: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, str]
     unsettled: Mapping[str, datetime]
-    micro_rho: int
+    account: Account
+
+    @property
+    def micro_rho(self) -> int:
+        """What the room has spent, in millionths of rho."""
+        return self.account.spent
 
     @property
     def earlier(self) -> tuple[Earlier, ...]:
@@ -83,12 +89,12 @@ class Book:
             populations=fold.populations,
             versions=fold.versions,
             unsettled=fold.unsettled,
-            micro_rho=sum(fold.reserved.values()),
+            account=fold.account,
         )
 
     def begin(self, run: Run, versions: Mapping[str, str], *, at: datetime) -> LedgerEntry:
         """Record that a run may begin. AnalysisRejectedError for another population; AccessDeniedError when the run does not
-        know of a release that it is to be compared with.
+        know of a release that it is to be compared with; BudgetExhaustedError when the room cannot pay for its noise.
 
         Nothing else about a room comes between that look and the entry. One run at a time: two at once could not be
         compared with each other. UnreachableError while another is under way; one that ended without a word is abandoned.
@@ -101,10 +107,18 @@ class Book:
             "versions": dict(versions),
             "micro_rho": run.micro_rho,
         }
+        if run.terms.level == "privacy":
+            plan_of(run.analysis, run.agreement, run.micro_rho)  # refuses what would be paid for in vain
         for _ in range(_TRIES_MAX):
             page = self._settled(at)
             require_population(run, page)
             _require_all_known(run, page)
+            if page.account.asked(run.id):
+                raise AnalysisRejectedError(
+                    "this run was begun before", fix="ask again: each run has a name of its own"
+                )
+            if run.terms.level == "privacy":
+                require_left(run.micro_rho, page.account, run.agreement)
             entry = self.ledger.append_if(ASKED, body, at=at, kinds=KINDS, newest=page.newest)
             if entry is not None:
                 return entry
@@ -195,13 +209,16 @@ def analysis_from(body: Mapping[str, Any]) -> Analysis:
 
 
 def groups_as_json(groups: Iterable[Group], *, numbers: bool) -> list[list[Any]]:
-    """Return groups as lists of their values and, or None, their numbers."""
-    return [[list(each.values), list(map(_as_json, each.numbers)) if numbers else None] for each in groups]
+    """Return groups as lists: their values and, if they are to be told, their numbers and how exact these are."""
+    return [
+        [list(each.values), *([list(map(_as_json, of)) for of in (each.numbers, each.accuracy)] if numbers else [])]
+        for each in groups
+    ]
 
 
 def groups_from(told: Iterable[Any]) -> tuple[Group, ...]:
-    """Read what `groups_as_json` wrote. TypeError or ValueError for what it did not."""
-    return tuple(Group(values=tuple(values), numbers=tuple(map(_number, n or ()))) for values, n in told)
+    """Read what `groups_as_json` wrote. TypeError, ValueError or ArithmeticError for what it did not."""
+    return tuple(_group(*each) for each in told)
 
 
 @dataclass(slots=True)
@@ -210,14 +227,14 @@ class _Fold:
     analysts: dict[str, str] = field(default_factory=dict)
     populations: dict[str, tuple[str, ...]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
-    reserved: dict[str, int] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
     unsettled: dict[str, datetime] = field(default_factory=dict)
 
     def add(self, entry: LedgerEntry, digest: str) -> None:
         body, run = entry.body, str(entry.body["run"])
         current = body["agreement"] == digest
+        self.account.add(entry)
         if entry.kind == ASKED:
-            self.reserved[run] = int(body["micro_rho"])
             self.unsettled[run] = datetime.fromisoformat(entry.at)
             if current:
                 self.versions = {**body["versions"], **self.versions}
@@ -231,8 +248,6 @@ class _Fold:
             self.releases[run] = replace(self.releases[run], groups=groups_from(body["groups"]))
         elif entry.kind == ABANDONED:
             self.releases.pop(run, None)
-            if body["returned"]:
-                self.reserved.pop(run, None)
 
 
 def _release(run: str, body: Mapping[str, Any]) -> Release:
@@ -243,6 +258,10 @@ def _release(run: str, body: Mapping[str, Any]) -> Release:
         withheld=tuple(Withheld(values=tuple(values), because=why) for values, why in body["withheld"]),
         micro_rho=int(body["micro_rho"]),
     )
+
+
+def _group(values: list[Any], numbers: Sequence[Any] = (), accuracy: Sequence[Any] = ()) -> Group:
+    return Group(values=tuple(values), numbers=tuple(map(_number, numbers)), accuracy=tuple(map(_number, accuracy)))
 
 
 def _as_json(number: Number | None) -> Any:

@@ -1,5 +1,6 @@
 """One run: from the parties' partials to what is released. Pure but for an engine in memory; nothing of it is kept."""
 
+import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from mesh_defs.cleanroom.combining import TooManyError
 from mesh_defs.cleanroom.differencing import Compared, Earlier, compared, too_close
 from mesh_defs.cleanroom.extract import Extract, extracts_of
 from mesh_defs.cleanroom.join import Partials, Sides, contribute, joining, sides_of
+from mesh_defs.cleanroom.privacy import plan_of, private_groups
 from mesh_defs.cleanroom.rules import Terms
 from mesh_defs.cleanroom.threshold import Cell, Codes, cells_of, complement, group_of, unfit, withheld_of
 from mesh_defs.model.room import Agreement, Analysis, Release, Why
@@ -51,7 +53,15 @@ def answer(run: Run, partials: Sequence[Partials]) -> Release:
             for number, (extract, of) in enumerate(zip(run.extracts, partials, strict=True))
         }
         contribute(sides[run.analysis.tables], run.analysis, connection)
+        if run.terms.level == "privacy":
+            return _private(run, connection)
         return _thresholded(run, sides, connection)
+
+
+def _private(run: Run, connection: duckdb.DuckDBPyConnection) -> Release:
+    plan = plan_of(run.analysis, run.agreement, run.micro_rho)
+    groups = private_groups(plan, connection, secrets.token_bytes(32))
+    return Release(run=run.id, analysis=run.analysis, groups=groups, micro_rho=run.micro_rho)
 
 
 def _thresholded(run: Run, sides: dict[tuple[str, ...], Sides], connection: duckdb.DuckDBPyConnection) -> Release:

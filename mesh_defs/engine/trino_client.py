@@ -37,12 +37,8 @@ class Client:
 
     def __init__(self, access: TrinoAccess, seconds_max: float) -> None:
         self._access, self._seconds = access, seconds_max
+        require_private(access)
         self._place = urlsplit(access.url)
-        if self._place.scheme not in ("http", "https") or not self._place.hostname:
-            fix = "write it as https://host:port"
-            raise UnreachableError("MESH_TRINO_URL is no coordinator's address", fix=fix)
-        if access.password is not None and self._place.scheme != "https":
-            raise UnreachableError("a password goes to a Trino over https only", fix="write MESH_TRINO_URL with https")
 
     def start(self, sql: str) -> "Statement":
         """Send one statement. UnreachableError when nobody answers; what fails before its first page is told from there."""
@@ -74,6 +70,17 @@ class Client:
             request_timeout=_TIMEOUT_SECONDS,
             verify=self._access.ca or True,
         )
+
+
+def require_private(access: TrinoAccess) -> None:
+    """Raise UnreachableError for what is no coordinator's address, or one to which a password would go in the clear."""
+    place = urlsplit(access.url)
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise UnreachableError(
+            "this is no coordinator's address", where=access.url, fix="write it as https://host:port"
+        )
+    if access.password is not None and place.scheme != "https":
+        raise UnreachableError("a password goes to a Trino over https only", fix="write its address with https")
 
 
 class Statement:

@@ -233,10 +233,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One released group: its dimensions' values in the analysis' order, and a number for each aggregate in its order."""
+    """One released group: its dimensions' values in the analysis' order, and a number for each aggregate in its order.
+
+    `accuracy`: of each number that noise was added to, by how much the noise changed it at most, at 95 %; else empty.
+    """
 
     values: tuple[DimensionValue, ...]
     numbers: tuple[Number | None, ...]
+    accuracy: tuple[Number | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def view_select(pin: Pin, view: View, private: str) -> exp.Select:
 
     Raises AccessDeniedError when the pinned version lacks a column of a rule, or has it with another type.
     """
-    shown = list(_columns(pin, view, private))
+    shown = shown_columns(pin.columns, pin.tokens, view, private)
     if not shown:
         raise AccessDeniedError(f"no column of {pin.product} is left to be shown", fix="ask its owner for a grant")
     relation = exp.Table(this=_quoted(pin.relation), alias=exp.TableAlias(this=_quoted(private)))
@@ -77,8 +77,17 @@ def shown_types(view: View, types: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _columns(pin: Pin, view: View, private: str) -> Iterator[exp.Expr]:
-    for name, type_ in pin.columns.items():
+def shown_columns(
+    columns: Mapping[str, str], tokens: Mapping[str, str], view: View, private: str
+) -> list[exp.Column | exp.Alias]:
+    """Each column that is shown: qualified as it is, or its mask under its name. `tokens`: column -> where its tokens are."""
+    return list(_columns(columns, tokens, view, private))
+
+
+def _columns(
+    columns: Mapping[str, str], tokens: Mapping[str, str], view: View, private: str
+) -> Iterator[exp.Column | exp.Alias]:
+    for name, type_ in columns.items():
         raw = exp.Column(this=_quoted(name), table=_quoted(private))
         mask = view.masks.get(name)
         if mask is None and view.rules and type_.startswith("ENUM("):
@@ -86,14 +95,13 @@ def _columns(pin: Pin, view: View, private: str) -> Iterator[exp.Expr]:
         elif mask is None:
             yield raw
         elif mask.kind != "deny":
-            yield exp.Alias(this=_masked(raw, mask, type_, pin, private), alias=_quoted(name))
+            yield exp.Alias(this=_masked(raw, mask, type_, tokens.get(name)), alias=_quoted(name))
 
 
-def _masked(raw: exp.Column, mask: Mask, type_: str, pin: Pin, private: str) -> exp.Expr:
+def _masked(raw: exp.Column, mask: Mask, type_: str, token: str | None) -> exp.Expr:
     """What is shown instead. A token that this version was published without cannot be shown."""
     if mask.kind == "token":
-        token = pin.tokens.get(raw.name)
-        return exp.Column(this=_quoted(token), table=_quoted(private)) if token else _cast(exp.Null(), TOKEN_TYPE)
+        return exp.Column(this=_quoted(token), table=_quoted(raw.table)) if token else _cast(exp.Null(), TOKEN_TYPE)
     if mask.kind == "truncate" and isinstance(mask.value, int):
         return call("left", raw, exp.Literal.number(mask.value))
     if mask.kind == "truncate":

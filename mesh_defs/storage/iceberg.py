@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Server, StorageKind
-from mesh_defs.model.names import literal, quoted
+from mesh_defs.model.names import quoted
 from mesh_defs.model.place import Access
 from mesh_defs.model.version import Candidate, Part, Pin, Version
 from mesh_defs.storage import failures
@@ -30,7 +30,7 @@ from mesh_defs.storage.iceberg_types import exact_select, field_ids, schema_of
 from mesh_defs.storage.iceberg_versions import KIND, Versions, record_of, summary_of, version_of
 from mesh_defs.storage.layout import new_id, staged_at
 from mesh_defs.storage.manifest import Record, decode, encode
-from mesh_defs.storage.parquet import OPTIONS, scan
+from mesh_defs.storage.parquet import copy, scan
 from mesh_defs.storage.partitions import merged_parts
 from mesh_defs.storage.parts import described
 from mesh_defs.storage.postgres_database import database_of
@@ -75,13 +75,12 @@ class IcebergStorage:
         path = f"parts/{id}/0.parquet"
         with self._told(what), self.files.staged(connection, path) as file:
             with self._told_by_duckdb(what, columns):
-                copy = f"COPY (\n{exact}\n) TO {literal(str(file))} ({OPTIONS}, FIELD_IDS {field_ids(schema)})"
-                row = connection.execute(copy).fetchone()
+                rows = copy(connection, exact, file, f"FIELD_IDS {field_ids(schema)}")
                 written = described(connection, f"FROM {scan([str(file)])}")
             size = file.stat().st_size
             names = {"location": self._location(path), "manifest": self._location(manifest_of(path))}
             write_staged(TableIO(self.files), schema, file, **names)
-        part = Part(path=path, rows=row[0] if row else 0, bytes=size, partition=partition, tokens=tokens or {})
+        part = Part(path=path, rows=rows, bytes=size, partition=partition, tokens=tokens or {})
         return Candidate(id=id, parts=(part,), columns=shown(written, part), partition=partition)
 
     def relation(self, connection: DuckDBPyConnection, parts: Sequence[Part], *, whole: bool = False) -> str:

@@ -19,6 +19,10 @@ _JDBC = {"sslmode": "sslmode", "sslrootcert": "sslrootcert", "application_name":
 _KNOWN = {"host", "port", "dbname", "user", "password", *_JDBC}
 # Where the Iceberg tables of a domain are listed in its Postgres (`storage.iceberg_names`).
 _LAKE_SCHEMA, _LAKE_CATALOG = "mesh_iceberg", "mesh"
+# What Postgres means by them was not tried; nor would the tables that a query reads stand in its plan.
+_NOTHING_COMPUTED = dict.fromkeys(
+    ("aggregation-pushdown.enabled", "join-pushdown.enabled", "topn-pushdown.enabled"), "false"
+)
 _TO_LAKE = "name an Iceberg server in its contract, then `mesh renovate` it"
 
 
@@ -63,6 +67,7 @@ def _postgres(contract: Contract, server: Server, access: Access, seconds_max: f
         "connector.name": "postgresql",
         **{f"connection-{name}": value for name, value in connection.items()},
         "postgresql.array-mapping": "AS_ARRAY",
+        **_NOTHING_COMPUTED,
     }
     catalog = Catalog(name=f"{contract.domain}_postgres", properties=properties, secrets=secrets)
     table = server.table or view_of({"contract_version": contract.version}) or ""

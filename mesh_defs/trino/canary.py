@@ -4,13 +4,16 @@ As a user whose name nobody knows, the canary reads a table of Trino's own, of w
 one, and masks that. Until exactly this one masked row has come back, the policy server denies everything else.
 """
 
-import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mesh_defs.trino.asked import Asked
 
 TABLE = ("system", "jdbc", "types")
 SELECT = "SELECT type_name FROM system.jdbc.types"
+# Some readings may be late, when Trino is busy; nobody is trusted on because nobody looks any more.
+TRUSTED_SECONDS = 60.0
 _FILTER, _MASK = "type_name = 'bigint'", "'canary'"
 SEEN = [["canary"]]
 _MAY = ("ExecuteQuery", "AccessCatalog", "SelectFromColumns")
@@ -18,10 +21,16 @@ _MAY = ("ExecuteQuery", "AccessCatalog", "SelectFromColumns")
 
 @dataclass
 class Canary:
-    """`trusted` once it came back: from then on the policy server answers."""
+    """`trusted` for some time after it came back: as long the policy server answers."""
 
-    user: str = field(default_factory=lambda: f"mesh-canary-{secrets.token_hex(16)}", repr=False)
-    trusted: bool = False
+    user: str = field(repr=False)
+    clock: Callable[[], float] = time.monotonic
+    _until: float | None = None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it came back not long ago."""
+        return self._until is not None and self.clock() < self._until
 
     def concerns(self, asked: Asked) -> bool:
         """Whether this is the canary's own reading."""
@@ -37,7 +46,10 @@ class Canary:
         """What stands in the one row, in the column that it reads."""
         return _MASK if asked.columns == ("type_name",) else None
 
-    def returned(self, rows: list[list[object]]) -> bool:
-        """Judge what came back; False, and trust no more, when Trino did not apply filter or mask."""
-        self.trusted = rows == SEEN
-        return self.trusted
+    def returned(self, rows: list[list[object]]) -> None:
+        """Judge what came back; trust no more when Trino did not apply filter or mask."""
+        self._until = self.clock() + TRUSTED_SECONDS if rows == SEEN else None
+
+    def lost(self) -> None:
+        """Trust no more: a Trino that is gone may come back set up otherwise."""
+        self._until = None

@@ -5,6 +5,7 @@ named as `${ENV:NAME}`, and `Config.secrets` says what the variable must be. Pur
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ HEADER = "# Written by `mesh trino config`: change contracts or mesh.yaml, and r
 _QUERY_PART_OF_HEAP = 0.6
 # Past these, a query waits; past ten times as many, it is refused.
 _RUNNING_MAX, _RUNNING_OF_ONE_MAX = 20, 5
+# What no selector knows is refused: EXPLAIN tells of rules and of hidden rows. The door has its own use for it.
+_ANSWERED = ("SELECT", "DESCRIBE")
 _JVM = """
 -XX:+ExitOnOutOfMemoryError
 -XX:+ExplicitGCInvokesConcurrent
@@ -67,7 +70,7 @@ def config_of(mesh: Mesh, settings: Settings, sizing: Sizing) -> Config:
     register = "".join(each.register for each in reached if each.register)
     once = f"-- Run once, as who may: tables that Trino does not find by itself.\n{register}"
     files = {
-        **_nodes(mesh, sizing),
+        **_nodes(mesh, sizing, settings.trino_user),
         **{f"etc/catalog/{each.name}.properties": _properties(each.properties) for each in catalogs},
         **({"register.sql": once} if register else {}),
     }
@@ -86,7 +89,7 @@ def _catalogs(reached: Iterable[Reached]) -> tuple[Catalog, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _nodes(mesh: Mesh, sizing: Sizing) -> dict[str, str]:
+def _nodes(mesh: Mesh, sizing: Sizing, door: str) -> dict[str, str]:
     memory, seconds = mesh.standards.query_memory_bytes_max, f"{mesh.standards.query_seconds_max:.0f}s"
     on_a_node = min(memory, int(sizing.heap_megabytes * 2**20 * _QUERY_PART_OF_HEAP))
     both = {
@@ -123,11 +126,11 @@ def _nodes(mesh: Mesh, sizing: Sizing) -> dict[str, str]:
                 "resource-groups.config-file": "etc/resource-groups.json",
             }
         ),
-        "etc/resource-groups.json": _json(_groups()),
+        "etc/resource-groups.json": _json(_groups(door)),
     }
 
 
-def _groups() -> object:
+def _groups(door: str) -> object:
     one = {
         "name": "${USER}",
         "softMemoryLimit": "50%",
@@ -142,7 +145,8 @@ def _groups() -> object:
         "schedulingPolicy": "fair",
         "subGroups": [one],
     }
-    return {"rootGroups": [whole], "selectors": [{"group": "mesh.${USER}"}]}
+    answered = [{"user": re.escape(door)}, *({"queryType": kind} for kind in _ANSWERED)]
+    return {"rootGroups": [whole], "selectors": [{**each, "group": "mesh.${USER}"} for each in answered]}
 
 
 def _port(url: str) -> int:

@@ -10,9 +10,8 @@ the query. Each reading of a product is on record before it is allowed.
 """
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -23,12 +22,14 @@ from starlette.routing import Route
 
 from mesh_defs.errors import MeshError
 from mesh_defs.query.platform import Platform
+from mesh_defs.sql.translation.native import NativeView
 from mesh_defs.trino.asked import Asked, asked, each_asked
 from mesh_defs.trino.canary import Canary
+from mesh_defs.trino.names import Names
 from mesh_defs.trino.rights import Place, Rights
 
 _LOG = logging.getLogger(__name__)
-_NOTHING = "FALSE"
+_NOTHING, _NULL = "FALSE", "NULL"
 _LISTS = "information_schema"
 # Read as one text, in memory.
 BODY_BYTES_MAX = 4_000_000
@@ -42,7 +43,7 @@ class PolicyServer:
 
     sight: Sight
     canary: Canary
-    filters: str = field(default_factory=lambda: f"mesh-filters-{secrets.token_hex(16)}", repr=False)
+    names: Names
 
     def app(self) -> Starlette:
         """The ASGI app."""
@@ -71,42 +72,47 @@ class PolicyServer:
         if question.schema == _LISTS:
             return []
         rights = self._rights()
-        if question.user == self.filters:
+        if question.user == self.names.filters:
             return []
         shown = rights.shown(question)
         if shown is None:
             # Trino asks for filters first: whoever is denied the whole catalog would not be on record otherwise.
             self._record(question, rights, allowed=False)
             return [{"expression": _NOTHING}]
-        return [{"expression": rule, "identity": self.filters} for rule in shown.rules]
+        return [{"expression": shown.rule, "identity": self.names.filters}] if shown.rule is not None else []
 
     def column_masks(self, body: Mapping[str, Any]) -> object:
         """What stands in columns, by their places in the question; those without a mask are left out."""
-        rights = self._rights()
-        masks = ((index, self._mask(each, rights)) for index, each in enumerate(each_asked(body)))
+        rights, seen = self._rights(), dict[Place, NativeView | None]()
+        masks = ((index, self._mask(each, rights, seen)) for index, each in enumerate(each_asked(body)))
         return [
-            {"index": index, "viewExpression": {"expression": mask, "identity": self.filters}}
+            {"index": index, "viewExpression": {"expression": mask, "identity": self.names.filters}}
             for index, mask in masks
             if mask is not None
         ]
 
-    def _mask(self, question: Asked, rights: Rights) -> str | None:
+    def _mask(self, question: Asked, rights: Rights, seen: dict[Place, NativeView | None]) -> str | None:
+        """`seen`: what was found for other columns of the same table, by the same asker."""
         if self.canary.concerns(question):
             return self.canary.mask(question)
-        if question.schema == _LISTS or question.user == self.filters:
+        if question.schema == _LISTS or question.user == self.names.filters:
             return None
-        shown = rights.shown(question)
+        if question.place not in seen:
+            seen[question.place] = rights.shown(question)
+        shown = seen[question.place]
         (column,) = question.columns
-        return shown.columns.get(column, "NULL") if shown else "NULL"
+        return shown.columns.get(column, _NULL) if shown else _NULL
 
     def _allows(self, question: Asked) -> bool:
         if self.canary.concerns(question):
             return True
+        if self.names.is_anothers(question.user):
+            _LOG.error("another policy server answers the same Trino: give all of them one MESH_TRINO_POLICY_SECRET")
         if not self.canary.trusted:
             return False
         rights = self._rights()
         allowed = rights.allows(question)
-        if question.operation == "SelectFromColumns" and question.user != self.filters:
+        if question.operation == "SelectFromColumns" and question.user != self.names.filters:
             self._record(question, rights, allowed=allowed)
         return allowed
 
@@ -122,7 +128,7 @@ class PolicyServer:
             "products": [product],
             "columns": sorted(question.columns),
             "grants": decision.grants if decision is not None else {},
-            "reasons": list(decision.reasons) if decision is not None else [],
+            "reasons": list(rights.reasons(question)),
             "generation": platform.mesh.snapshot.generation,
             "revision": rights.policy.revision,
             "trino_query": question.query,
@@ -131,7 +137,7 @@ class PolicyServer:
 
     def _rights(self) -> Rights:
         platform, places = self.sight()
-        return Rights(platform, platform.policy(), places, self.filters)
+        return Rights(platform, platform.policy(), places, self.names.filters)
 
 
 def _endpoint(answer: Callable[[Mapping[str, Any]], object]) -> Callable[[Request], Any]:

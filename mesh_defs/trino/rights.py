@@ -9,25 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mesh_defs.errors import MeshError
-from mesh_defs.model.access import AccessRequest, Decision, Principal, View
-from mesh_defs.model.contract import Contract
+from mesh_defs.model.access import AccessRequest, Decision, Principal
+from mesh_defs.model.mesh import DataProduct
 from mesh_defs.policy.authorize import Policy, authorize
 from mesh_defs.query.bind import require_fresh_rules
+from mesh_defs.query.mesh import served_from
 from mesh_defs.query.platform import Platform
-from mesh_defs.sql.trino import trino_mask, trino_rule
+from mesh_defs.sql.translation.native import NativeView, native_view
 from mesh_defs.trino.asked import Asked
 
 Place = tuple[str, str, str]
 # In each catalog; what it lists, Trino asks about thing by thing.
 _LISTS = "information_schema"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One product by one decision, in Trino's SQL. `columns`: name -> mask, None for one that is shown as it is."""
-
-    rules: tuple[str, ...]
-    columns: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +42,42 @@ class Rights:
         answer = _OPERATIONS.get(asked.operation)
         return answer is not None and answer(self, asked)
 
-    def shown(self, asked: Asked) -> Shown | None:
+    def shown(self, asked: Asked) -> NativeView | None:
         """What is shown of the product at a table; None when nothing is, or the rules cannot be said to Trino."""
-        product = self.places.get(asked.place)
-        if product is None:
-            return None
-        decision = self.decided(asked, product)
-        view = decision.views.get(product) if decision is not None else None
         try:
-            require_fresh_rules(product, self.platform)
-            return shown(self.platform.mesh.products[product].contract, view) if view else None
+            return self._said(asked)
         except MeshError:
             return None
+
+    def reasons(self, asked: Asked) -> tuple[str, ...]:
+        """Why it was decided so, and what of the decision cannot be said to Trino."""
+        decision = self.decided(asked, self.places[asked.place])
+        told = decision.reasons if decision is not None else ()
+        try:
+            said = self._said(asked)
+        except MeshError as error:
+            return (*told, error.what)
+        unsaid = said.unsaid.items() if said is not None else ()
+        return (*told, *(f"'{column}' is left out: {why}" for column, why in unsaid))
+
+    def _said(self, asked: Asked) -> NativeView | None:
+        product = self.places.get(asked.place)
+        decision = self.decided(asked, product) if product is not None else None
+        view = decision.views.get(product) if decision is not None and product is not None else None
+        if product is None or view is None:
+            return None
+        require_fresh_rules(product, self.platform)
+        declared = self.platform.mesh.products[product]
+        masked = any(mask.kind == "token" for mask in view.masks.values())
+        tokens = self._tokens(declared) if masked else {}
+        return native_view({each.name: each.type for each in declared.contract.columns}, view, tokens)
+
+    def _tokens(self, product: DataProduct) -> dict[str, str | None]:
+        """Where the tokens of what is published now stand: beside an Iceberg table's columns; Postgres's views have none."""
+        version = self.platform.storage_of(product).current()
+        columns = version.token_columns if version is not None else {}
+        reached = served_from(product.contract, self.platform.settings).server.kind == "iceberg"
+        return {name: token if reached else None for name, token in columns.items()}
 
     def decided(self, asked: Asked, product: str) -> Decision | None:
         """The door's decision on one product; None for a name that is nobody's."""
@@ -110,19 +127,6 @@ _OPERATIONS: Mapping[str, Callable[[Rights, Asked], bool]] = {
     ),
     **dict.fromkeys(("FilterTables", "ShowColumns", "FilterColumns", "SelectFromColumns"), Rights._sees),
 }
-
-
-def shown(contract: Contract, view: View) -> Shown:
-    """Say a view in Trino's SQL. AccessDeniedError when it would not mean the same there."""
-    masks = {
-        column.name: trino_mask(view.masks[column.name], column) if column.name in view.masks else None
-        for column in contract.columns
-    }
-    denied = {name for name, mask in view.masks.items() if mask.kind == "deny"}
-    return Shown(
-        rules=tuple(trino_rule(rule.bound, contract.columns) for rule in view.rules),
-        columns={name.lower(): mask for name, mask in masks.items() if name not in denied},
-    )
 
 
 def _at(asked: Asked, place: Place) -> Asked:

@@ -7,14 +7,18 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import uvicorn
+from trino.auth import BasicAuthentication
 from trino.dbapi import connect
 from trino.exceptions import Error as TrinoError
 from trino.exceptions import TrinoConnectionError
 
+from mesh_defs.engine.trino_client import require_private
+from mesh_defs.model.place import TrinoAccess
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.settings import Settings
 from mesh_defs.trino.canary import SELECT, Canary
 from mesh_defs.trino.config import Sizing, config_of
+from mesh_defs.trino.names import names_of
 from mesh_defs.trino.policy_server import PolicyServer, Sight
 from mesh_defs.trino.rights import Place
 
@@ -25,10 +29,14 @@ _TRIES_SECONDS, _CHECKS_SECONDS, _ANSWER_SECONDS_MAX = 1.0, 5.0, 30.0
 
 def serve(settings: Settings, *, host: str, port: int, trino_url: str) -> None:
     """Answer until the process is told to end."""
-    canary = Canary()
-    server = PolicyServer(sight_of(settings), canary)
-    stop = threading.Event()
-    threading.Thread(target=watch, args=(canary, trino_url, stop), daemon=True).start()
+    names = names_of(settings.trino_policy_secret, canary=settings.trino_canary)
+    access = TrinoAccess(
+        url=trino_url, user=names.canary, password=settings.trino_canary_password, ca=settings.trino_ca
+    )
+    require_private(access)
+    canary, stop = Canary(names.canary), threading.Event()
+    server = PolicyServer(sight_of(settings), canary, names)
+    threading.Thread(target=watch, args=(canary, access, stop), daemon=True).start()
     try:
         uvicorn.run(server.app(), host=host, port=port, log_level="warning")
     finally:
@@ -56,28 +64,34 @@ def sight_of(settings: Settings) -> Sight:
     return sight
 
 
-def watch(canary: Canary, trino_url: str, stop: threading.Event) -> None:
+def watch(canary: Canary, access: TrinoAccess, stop: threading.Event) -> None:
     """Send the canary every second until Trino proved to apply filters and masks, then often enough to notice a restart.
 
     A Trino that is gone is not trusted any more: it may come back set up otherwise.
     """
     while True:
         try:
-            canary.returned(_rows(trino_url, canary.user))
+            canary.returned(_rows(access))
         except (OSError, TrinoConnectionError):
-            canary.trusted = False
-        except TrinoError as error:  # too busy, say: whatever it was before
+            canary.lost()
+        except TrinoError as error:  # too busy, say: trusted on for a while, if it was before
             _LOG.warning("the canary did not come back: %s", type(error).__name__)
         if stop.wait(_CHECKS_SECONDS if canary.trusted else _TRIES_SECONDS):
             return
 
 
-def _rows(trino_url: str, user: str) -> list[list[object]]:
-    told = urlsplit(trino_url)
-    scheme = told.scheme or "http"
+def _rows(access: TrinoAccess) -> list[list[object]]:
+    told = urlsplit(access.url)
+    auth = BasicAuthentication(access.user, access.password) if access.password is not None else None
     with closing(
         connect(
-            host=told.hostname or "", port=told.port, http_scheme=scheme, user=user, request_timeout=_ANSWER_SECONDS_MAX
+            host=told.hostname or "",
+            port=told.port,
+            http_scheme=told.scheme or "http",
+            user=access.user,
+            auth=auth,
+            verify=access.ca or True,
+            request_timeout=_ANSWER_SECONDS_MAX,
         )
     ) as connection:
         return [list(row) for row in connection.cursor().execute(SELECT).fetchall()]

@@ -63,7 +63,7 @@ def agree(inside: Inside) -> None:
 def require_answers(inside: Inside) -> None:
     answer = inside.ask()
     assert answer["kind"] == "ask-answer", answer
-    assert sorted((channel, region, *numbers) for (channel, region), numbers in answer["groups"]) == sorted(
+    assert sorted((channel, region, *numbers) for (channel, region), numbers, _ in answer["groups"]) == sorted(
         (channel, region, *numbers) for region, channel, *numbers in plain()
     )
     agree(inside)

@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 import pyarrow as pa
 
 from mesh_defs.errors import MeshError
-from mesh_defs.model.query import QueryRequest
+from mesh_defs.model.query import EngineName, QueryRequest
 from mesh_defs.query.platform import Platform
 from mesh_defs.query.run import run_query
 from tests.redteam.data import ANA, PURPOSE
@@ -100,11 +100,16 @@ class Door:
     ears: Ears | None = None
     principal: str = ANA
     purpose: str | None = PURPOSE
+    engine: EngineName = "duckdb"
 
     def ask(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Outcome:
         """Ask and read everything. Never raises for what the platform does; its crash is an outcome too."""
         request = QueryRequest(
-            sql=sql, principal=self.principal, purpose=self.purpose, parameters=dict(parameters or {})
+            sql=sql,
+            principal=self.principal,
+            purpose=self.purpose,
+            parameters=dict(parameters or {}),
+            engine=self.engine,
         )
         try:
             outcome = self._asked(request)

@@ -17,14 +17,17 @@ from pathlib import Path
 import duckdb
 
 from drills.ground import Ground
+from mesh_defs.model.query import EngineName
 from mesh_defs.model.version import Pin
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.refresh.in_process import refresh_in_process
 from mesh_defs.settings import Settings, load_settings, storage_variable, token_variable
+from mesh_defs.trino.config import Sizing, config_of
 from tests.redteam.data import ANA, ORDERS, PURPOSE, README, World, without_structs, without_tokens
 from tests.redteam.documents import mesh_files
 from tests.redteam.storages import KINDS, Spot, spot
+from tests.trino_server import catalogs, machine_here, plain
 
 CANARY = "LEAKFILE"
 
@@ -58,13 +61,20 @@ class Fixture:
 
 
 def make_fixture(
-    root: Path, kind: str, ground: Ground, world: World = README, *, keys: Mapping[str, str] | None = None
+    root: Path,
+    kind: str,
+    ground: Ground,
+    world: World = README,
+    *,
+    keys: Mapping[str, str] | None = None,
+    engine: EngineName = "duckdb",
 ) -> Fixture:
     """Write, publish and open a fixture mesh below `root`, which is emptied first. Takes 5 s and more.
 
+    With `engine` "trino" one is started that reads it, and structs are JSON in a text, since that engine keeps none.
     `keys` by kind of token: two meshes with the same ones show the same tokens. Made by the platform, when none are given.
     """
-    place = spot(kind, ground)
+    place = spot(kind, ground, engine)
     if not place.keeps_structs:
         world = replace(world, tables=tuple(map(without_structs, world.tables)))
     if place.external:
@@ -81,7 +91,17 @@ def make_fixture(
     outcomes = refresh_in_process(settings, open_mesh(settings))
     states = {outcome.product: (outcome.state, outcome.told) for outcome in outcomes}
     assert {state for state, _ in states.values()} <= {"published", "observed"}, states
-    return Fixture(settings=settings, world=world, spot=place)
+    return Fixture(settings=_with_trino(settings, ground) if engine == "trino" else settings, world=world, spot=place)
+
+
+def _with_trino(settings: Settings, ground: Ground) -> Settings:
+    folder = ground.folder("trino")
+    trino = ground.exits.enter_context(plain(folder, machine_here(folder / "nodes")))
+    ground.exits.enter_context(catalogs(trino, settings))
+    # The first of all questions waits until the nodes know each other and are compiled; no attacker's should.
+    for each in config_of(open_mesh(settings), settings, Sizing()).reached:
+        trino.rows(f"SELECT * FROM {each.catalog.name}.{each.schema}.{each.table} ORDER BY 1 DESC, 2")
+    return load_settings({"MESH_ROOT": str(settings.root), "MESH_TRINO_URL": trino.url})
 
 
 def variant(fixture: Fixture, root: Path, world: World) -> Fixture:
@@ -95,7 +115,9 @@ def variant(fixture: Fixture, root: Path, world: World) -> Fixture:
         told = {domain: {**given, storage_variable(domain): where[domain]} for domain, given in place.secrets.items()}
         place = replace(place, secrets=told)
     _write(root, world, place)
-    return Fixture(settings=load_settings({"MESH_ROOT": str(root)}), world=world, spot=place)
+    access = fixture.settings.trino
+    told_trino = {"MESH_TRINO_URL": access.url} if access is not None else {}
+    return Fixture(settings=load_settings({"MESH_ROOT": str(root), **told_trino}), world=world, spot=place)
 
 
 def _write(root: Path, world: World, place: Spot) -> None:

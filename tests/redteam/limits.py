@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from mesh_defs.settings import Settings
 from tests.redteam.door import Outcome
 
 SECONDS_MAX, BYTES_MAX = 10.0, 2_000_000_000
@@ -31,9 +31,10 @@ class Watched:
     why: str = ""
 
 
-def asking(root: Path) -> list[str]:
-    """The command that asks the fixture at `root`."""
-    return [sys.executable, "-W", "ignore", "-m", "tests.redteam.once", str(root)]
+def asking(settings: Settings) -> list[str]:
+    """The command that asks a fixture, on its Trino when it has one."""
+    trino = [settings.trino.url] if settings.trino is not None else []
+    return [sys.executable, "-W", "ignore", "-m", "tests.redteam.once", str(settings.root), *trino]
 
 
 def watched(command: list[str], sql: str) -> Watched:

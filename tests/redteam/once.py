@@ -1,4 +1,4 @@
-"""One question in a process of its own: `python -m tests.redteam.once ROOT`, the SQL on stdin, the outcome as JSON.
+"""One question in a process of its own: `python -m tests.redteam.once ROOT [TRINO]`, the SQL on stdin, the outcome as JSON.
 
 Prints `ready` when the mesh is open, so that whoever watches can start the clock.
 """
@@ -15,7 +15,9 @@ from tests.redteam.door import Door
 def main() -> int:
     """Ask, tell, and leave."""
     sql = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
-    door = Door(platform=open_platform(load_settings({"MESH_ROOT": sys.argv[1]}), build=False))
+    root, *trino = sys.argv[1:]
+    settings = load_settings({"MESH_ROOT": root, **({"MESH_TRINO_URL": trino[0]} if trino else {})})
+    door = Door(platform=open_platform(settings, build=False), engine="trino" if trino else "duckdb")
     print("ready", flush=True)
     outcome = door.ask(sql)
     print(json.dumps(asdict(replace(outcome, rows=outcome.rows[:1000])), default=str), flush=True)

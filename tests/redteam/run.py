@@ -4,11 +4,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from drills.ground import Ground
+from mesh_defs.model.query import EngineName
 from tests.redteam import limits, markers
 from tests.redteam.cases import Case, Corpus, Knowledge, knowledge_of
 from tests.redteam.data import World
@@ -35,15 +36,15 @@ class Stage:
 
     def reopen(self) -> None:
         """Open the mesh anew: what crashed may have left anything behind."""
-        self.door = Door(platform=self.fixture.open(), ears=self.door.ears)
+        self.door = replace(self.door, platform=self.fixture.open())
 
 
 @contextmanager
-def staged(kind: str, ears: Ears | None = None) -> Iterator[Stage]:
-    """The README's fixture in a storage of this kind, until the end of the block."""
+def staged(kind: str, ears: Ears | None = None, engine: EngineName = "duckdb") -> Iterator[Stage]:
+    """The README's fixture in a storage of this kind, asked on this engine, until the end of the block."""
     ground = Ground()
     with ground.exits, TemporaryDirectory(prefix="redteam-", ignore_cleanup_errors=True) as folder:
-        fixture = make_fixture(Path(folder) / "mesh", kind, ground)
+        fixture = make_fixture(Path(folder) / "mesh", kind, ground, engine=engine)
         with _marked_home(Path(folder) / "LEAKHOME"):
             yield stage_of(fixture, ground, ears)
 
@@ -62,7 +63,7 @@ def _marked_home(folder: Path) -> Iterator[None]:
 
 def stage_of(fixture: Fixture, ground: Ground, ears: Ears | None = None) -> Stage:
     """Open a fixture's door, and build the reference from what it shows."""
-    door = Door(platform=fixture.open(), ears=ears)
+    door = Door(platform=fixture.open(), ears=ears, engine=fixture.spot.engine)
     judge = Judge(reference=reference_for(fixture.world, door), names=_names(fixture))
     return Stage(fixture=fixture, door=door, knowledge=knowledge_of(fixture), judge=judge, ground=ground)
 
@@ -113,13 +114,16 @@ def _judged(case: Case, stage: Stage) -> Verdict:
 def _under_other_rules(stage: Stage, root: Path, world: World) -> Stage:
     """Such variants show ana the same rows, or none: the reference is the same."""
     fixture = variant(stage.fixture, root, world)
-    door = Door(platform=fixture.open(), ears=stage.door.ears)
+    door = replace(stage.door, platform=fixture.open())
     judge = Judge(reference=stage.judge.reference, names=_names(fixture))
     return Stage(fixture=fixture, door=door, knowledge=stage.knowledge, judge=judge, ground=stage.ground)
 
 
 def _anew(stage: Stage, root: Path, world: World) -> Stage:
-    return stage_of(make_fixture(root, stage.fixture.spot.kind, stage.ground, world), stage.ground, stage.door.ears)
+    place = stage.fixture.spot
+    return stage_of(
+        make_fixture(root, place.kind, stage.ground, world, engine=place.engine), stage.ground, stage.door.ears
+    )
 
 
 def _readings(case: Case, stage: Stage) -> Iterator[tuple[str, str | None]]:
@@ -143,7 +147,7 @@ def _tried(case: Case, sqls: tuple[str, str | None], stage: Stage) -> Verdict:
 
 
 def _limited(case: Case, sql: str, stage: Stage) -> Verdict:
-    seen = limits.watched(limits.asking(stage.fixture.settings.root), sql)
+    seen = limits.watched(limits.asking(stage.fixture.settings), sql)
     if seen.outcome is None:
         return Verdict(kind="leak", why=f"{seen.why} ({seen.seconds:.1f} s, {seen.bytes_most / 1e9:.2f} GB)")
     return stage.judge.verdict(case, sql, seen.outcome)

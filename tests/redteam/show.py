@@ -101,7 +101,7 @@ def _shot(case: Case, views: Views, judge: Judge, stage: Stage) -> Shot:
 
 def _limited(case: Case, stage: Stage) -> Verdict:
     sql = next(stage.knowledge.variants(case.sql))
-    seen = limits.watched(limits.asking(stage.fixture.settings.root), sql)
+    seen = limits.watched(limits.asking(stage.fixture.settings), sql)
     return stage.judge.verdict(case, sql, seen.outcome) if seen.outcome else Verdict(kind="leak", why=seen.why)
 
 

@@ -1,4 +1,4 @@
-"""Attacks the one door with a corpus: `python -m tests.redteam.sql FILE.json [--storage KIND] [--json]`.
+"""Attacks the one door with a corpus: `python -m tests.redteam.sql FILE.json [--storage KIND] [--engine ENGINE] [--json]`.
 
 Exit code 0 only when nothing leaked, nothing was answered wrongly, and 95 % of the benign queries were answered.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mesh_defs.model.query import EngineName
 from tests.redteam.cases import Corpus, read_corpus
 from tests.redteam.door import listening
 from tests.redteam.run import run, staged
@@ -67,15 +68,16 @@ def table(told: Mapping[str, Any]) -> str:
     return "\n".join([*lines, f"{'passed' if passed(told) else 'FAILED'} in {told['seconds']} s"])
 
 
-def attack(file: Path, storage: str, *, only: Sequence[str] = ()) -> dict[str, Any]:
+def attack(file: Path, storage: str, engine: EngineName = "duckdb", *, only: Sequence[str] = ()) -> dict[str, Any]:
     """Run a corpus in a fixture of its own; progress goes to stderr."""
     corpus = read_corpus(file, only=only)
-    with listening() as (ears, progress), staged(storage, ears) as stage:
+    with listening() as (ears, progress), staged(storage, ears, engine) as stage:
         for placeholder, known in stage.knowledge.told.items():
             progress.write(f"{placeholder}: {known}\n")
         verdicts, seconds = run(corpus, stage, lambda line: print(line, file=progress))
         return {
             **summary(corpus, verdicts, storage=storage, seconds=seconds),
+            "engine": engine,
             "placeholders": dict(stage.knowledge.told),
         }
 
@@ -84,12 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, attack, print."""
     parser = argparse.ArgumentParser(prog="python -m tests.redteam.sql", description=__doc__.partition("\n")[0])
     parser.add_argument("file", type=Path, help="a corpus, in the form that shared/redteam/README.md describes")
-    parser.add_argument("--storage", choices=KINDS, default="parquet")
+    parser.add_argument("--storage", choices=KINDS, help="parquet; with --engine trino: iceberg")
+    parser.add_argument(
+        "--engine", choices=("duckdb", "trino"), default="duckdb", help="Trino reads iceberg and postgres"
+    )
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="ids or categories")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
+    given.storage = given.storage or ("iceberg" if given.engine == "trino" else "parquet")
     try:
-        told = attack(given.file, given.storage, only=given.only)
+        told = attack(given.file, given.storage, given.engine, only=given.only)
     except (OSError, ValueError) as error:
         print(f"{given.file}: {error}", file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ import duckdb
 
 from drills.ground import Ground
 from mesh_defs.model.names import quoted
+from mesh_defs.model.query import EngineName
 from mesh_defs.storage.extensions import load_extension
 from tests.redteam.data import Table
 from tests.servers import new_bucket
@@ -28,6 +29,7 @@ class Spot:
     kind: str
     secrets: Mapping[str, Mapping[str, str]]
     bucket: str = ""
+    engine: EngineName = "duckdb"
 
     @property
     def external(self) -> bool:
@@ -35,7 +37,7 @@ class Spot:
 
     @property
     def keeps_structs(self) -> bool:
-        return not self.kind.endswith("postgres")
+        return not self.kind.endswith("postgres") and self.engine == "duckdb"
 
     def server(self, table: Table) -> dict[str, str]:
         """The contract's server."""
@@ -59,12 +61,12 @@ class Spot:
         _WRITERS[self.kind](table, place, self)
 
 
-def spot(kind: str, ground: Ground) -> Spot:
+def spot(kind: str, ground: Ground, engine: EngineName = "duckdb") -> Spot:
     """A new place of this kind; servers start when they are first needed and end with the ground."""
     if kind.endswith("postgres") or kind == "iceberg":
-        urls = {domain: ground.database() for domain in ("sales", "hr")}
+        urls = {domain: ground.database(tcp=engine == "trino") for domain in ("sales", "hr")}
         told = {domain: {f"MESH_{domain.upper()}_POSTGRES": url} for domain, url in urls.items()}
-        return Spot(kind=kind, secrets=told)
+        return Spot(kind=kind, secrets=told, engine=engine)
     if kind == "s3":
         access = ground.s3
         url = (access.endpoint or "").replace("://", f"://{access.key}:{access.secret}@") + f"?region={access.region}"

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from mesh_defs.model.names import literal
 from mesh_defs.model.query import EngineName, QueryRequest
 from mesh_defs.query.answer import Answer
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.query.run import run_query
 from mesh_defs.settings import Settings, load_settings
-from mesh_defs.trino.config import Sizing, config_of
+from mesh_defs.trino.server import Machine
+from tests.conformance.__main__ import SHORT
+from tests.conformance.stage import Stage, staged
 from tests.meshes import contract, grants, refresh, settings_of, sql
 from tests.servers import new_database
-from tests.trino_server import Trino
+from tests.trino_server import Trino, catalogs
 
 # Values at the edges of each type, rows that a rule hides, and texts that are no numbers on hidden rows alone.
 PEOPLE = """
@@ -84,16 +85,18 @@ def world(trino: Trino, postgres_tcp_server: str, tmp_path_factory: pytest.TempP
         told = {name: outcome.state for name, outcome in refresh(settings).items()}
         assert set(told.values()) == {"published"}, told
         platform = open_platform(settings)
-        catalogs = {each.catalog.name: each.catalog for each in config_of(platform.mesh, settings, Sizing()).reached}
-        for name, catalog in catalogs.items():
-            listed = ", ".join(
-                f'"{key}" = {literal(value)}' for key, value in catalog.properties.items() if key != "connector.name"
-            )
-            trino.rows(f"CREATE CATALOG {name} USING {catalog.properties['connector.name']} WITH ({listed})")
-        yield World(settings, platform, trino)
+        with catalogs(trino, settings):
+            yield World(settings, platform, trino)
         platform.engine.close()
-        for name in catalogs:
-            trino.rows(f"DROP CATALOG {name}")
+
+
+@pytest.fixture(scope="session")
+def conformance(
+    trino: Trino, trino_machine: Machine, postgres_tcp_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("conformance")
+    with staged(folder, trino_machine, trino, postgres_tcp_server, seed=7, **SHORT) as made:  # type: ignore[arg-type]
+        yield made
 
 
 def _url(conninfo: str) -> str:

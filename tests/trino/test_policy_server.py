@@ -1,30 +1,19 @@
 """A Trino that asks the policy server shows each person what the door shows them, and nothing else."""
 
-import os
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 import pytest
-import uvicorn
 from trino.exceptions import TrinoUserError
 
-from mesh_defs.processes.programs import free_ports
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import open_platform
-from mesh_defs.settings import Settings, load_settings
-from mesh_defs.trino.canary import Canary
+from mesh_defs.settings import load_settings
 from mesh_defs.trino.config import Sizing, config_of
-from mesh_defs.trino.folder import write
-from mesh_defs.trino.policy_server import PolicyServer
-from mesh_defs.trino.serve import sight_of, watch
-from mesh_defs.trino.server import Machine, running
+from mesh_defs.trino.server import Machine
 from tests.factories import write as write_file
 from tests.meshes import PERSON, REGION, contract, grants, make_mesh, refresh, rows, sql
 from tests.servers import new_database
-from tests.trino_server import Trino
+from tests.trino_server import Asking, asking, watched
 
 COLUMNS = (
     PERSON,
@@ -46,30 +35,8 @@ DENIED = r"Access Denied|not found or not allowed|cannot be resolved"
 TABLE = "people_postgres.persons.v1"
 
 
-@dataclass(frozen=True)
-class Asking:
-    """A mesh, and a Trino over it that asks its policy server."""
-
-    settings: Settings
-    trino: Trino
-    server: PolicyServer
-
-
-@contextmanager
-def serving(server: PolicyServer) -> Iterator[str]:
-    (port,) = free_ports(1)
-    web = uvicorn.Server(uvicorn.Config(server.app(), host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=web.run)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        web.should_exit = True
-        thread.join()
-
-
 @pytest.fixture(scope="module")
-def asking(
+def started(
     postgres_tcp_server: str, trino_machine: Machine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Asking]:
     folder = tmp_path_factory.mktemp("asking")
@@ -84,30 +51,17 @@ def asking(
         write_file(folder / "mesh/.mesh/secrets", "people.env", f"MESH_PEOPLE_POSTGRES={url} password=any")
         settings = load_settings({"MESH_ROOT": str(folder / "mesh")})
         assert {each.state for each in refresh(settings).values()} == {"published"}
-        server = PolicyServer(sight_of(settings), Canary())
-        with serving(server) as policy_url:
-            sizing = Sizing(policy_url=policy_url, heap_megabytes=1024)
-            config = config_of(open_mesh(settings), settings, sizing)
-            assert config.refused == {}
-            write(folder / "out", config.files)
-            with running(folder / "out", trino_machine, {"PATH": os.environ["PATH"], **config.secrets}) as trino_url:
-                yield Asking(settings, Trino(trino_url), server)
+        assert config_of(open_mesh(settings), settings, Sizing()).refused == {}
+        with asking(settings, trino_machine, folder / "out") as made:
+            yield made
 
 
 @pytest.fixture(scope="module")
-def trusted(asking: Asking) -> Asking:
+def trusted(started: Asking) -> Iterator[Asking]:
     with pytest.raises(TrinoUserError, match="Access Denied"):  # before the canary came back
-        asking.trino.rows(f"SELECT person_id FROM {TABLE}", user="ada+measurement")
-    stop = threading.Event()
-    thread = threading.Thread(target=watch, args=(asking.server.canary, asking.trino.url, stop), daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not asking.server.canary.trusted and time.monotonic() < deadline:
-        time.sleep(0.1)
-    stop.set()
-    thread.join()
-    assert asking.server.canary.trusted
-    return asking
+        started.trino.rows(f"SELECT person_id FROM {TABLE}", user="ada+measurement")
+    with watched(started):
+        yield started
 
 
 def test_shows_the_rows_and_columns_that_the_door_shows(trusted: Asking) -> None:

@@ -30,6 +30,7 @@ _PARTS: Mapping[str, tuple[type[exp.Expr], ...]] = {
     "this table": (exp.Column,),
     "except_": (exp.Star,),
     "this to": (exp.Cast,),
+    "this kind": (exp.ColumnDef,),  # within a STRUCT's type
     "this to safe": (exp.TryCast,),
     "this expressions nested values": (exp.DataType,),
     "this unit": (exp.Interval,),

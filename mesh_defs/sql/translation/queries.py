@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from mesh_defs.errors import QueryRejectedError
 from mesh_defs.sql.references import folded
+from mesh_defs.sql.translation import guards
 from mesh_defs.sql.translation.expressions import Expressions
 from mesh_defs.sql.translation.grouping import grouped, limits, ordered
 from mesh_defs.sql.translation.relations import joined, listed, renamed
@@ -71,17 +72,13 @@ class Queries:
         scope = Scope(relations=[Relation(alias=alias, name=name, outputs=pinned.outputs())])
         outputs: list[Output] = []
         items: list[exp.Expr] = []
-        for number, projection in enumerate(node.expressions):
-            raw = scope.relations[0].find(folded(projection.name)) if isinstance(projection, exp.Column) else None
-            if raw and raw.column is None:
-                outputs.append(raw)
-                continue
-            value = self._expressions.value(projection.unalias(), scope)
-            outputs.append(Output(name=projection.alias_or_name, type=value.type, column=f"c{number}"))
-            items.append(exp.Alias(this=value.tree, alias=quoted(f"c{number}")))
+        for number, each in enumerate(guards.shown(node, scope, self._expressions)):
+            outputs.append(Output(name=each.name, type=each.type, column=f"c{number}" if each.value else None))
+            if each.value:
+                items.append(exp.Alias(this=each.value.tree, alias=quoted(f"c{number}")))
         select = exp.Select(expressions=items, from_=exp.From(this=pinned.relation(name)))
-        if where := node.args.get("where"):
-            select.set("where", exp.Where(this=self._expressions.condition(where.this, scope)))
+        if condition := guards.condition(node, scope, self._expressions):
+            select.set("where", exp.Where(this=condition))
             select = fenced(select, [each.column for each in outputs if each.column], self._name("r"))
             self.guards[pinned.pin.product] = select.copy()
         return select, outputs

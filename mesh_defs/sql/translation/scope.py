@@ -24,7 +24,8 @@ class Output:
 
 @dataclass(slots=True, kw_only=True)
 class Relation:
-    """An item of FROM: what the asker calls it, what Trino's text does. `merged`: what USING folded into an earlier one."""
+    """An item of FROM: what the asker calls it, what Trino's text does (nothing: columns stand by themselves). `merged`: what
+    USING folded into an earlier one."""
 
     alias: str
     name: str
@@ -42,7 +43,8 @@ class Relation:
         """The column as a value."""
         if output.column is None:
             raise refused(node, f"the column '{output.name}' of type {output.type} is not read")
-        return Value(tree=exp.column(_quoted(output.column), table=_quoted(self.name)), type=output.type)
+        table = _quoted(self.name) if self.name else None
+        return Value(tree=exp.column(_quoted(output.column), table=table), type=output.type)
 
     def visible(self) -> list[Output]:
         """What * stands for."""

@@ -54,16 +54,23 @@ class Pinned:
 def fenced(guard: exp.Select, columns: Sequence[str], alias: str) -> exp.Select:
     """Put the fence between a guard and all that is done with its rows."""
     guard.append("expressions", exp.Alias(this=call("random"), alias=quoted(FENCE)))
-    let_through = exp.GTE(this=exp.column(quoted(FENCE), table=quoted(alias)), expression=exp.Literal.number("0e0"))
+    fence = exp.column(quoted(FENCE), table=quoted(alias))
     shown = [
         exp.Alias(
-            this=exp.Case(ifs=[exp.If(this=let_through.copy(), true=exp.column(quoted(each), table=quoted(alias)))]),
+            this=exp.Case(
+                ifs=[exp.If(this=let_through(fence.copy()), true=exp.column(quoted(each), table=quoted(alias)))]
+            ),
             alias=quoted(each),
         )
         for each in columns
     ]
     inner = exp.Subquery(this=guard, alias=exp.TableAlias(this=quoted(alias)))
-    return exp.Select(expressions=shown, from_=exp.From(this=inner), where=exp.Where(this=let_through))
+    return exp.Select(expressions=shown, from_=exp.From(this=inner), where=exp.Where(this=let_through(fence)))
+
+
+def let_through(fence: exp.Expr) -> exp.Expr:
+    """Return what is true of every random number, and of what is made of one."""
+    return exp.GTE(this=fence, expression=exp.Literal.number("0e0"))
 
 
 def quoted(name: str) -> exp.Identifier:

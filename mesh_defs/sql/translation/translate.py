@@ -47,7 +47,7 @@ def translate(
         asked = reread(inlined(governed, parameters).text)
         refuse_untried(asked)
         tree, _ = queries.query(asked, None, {}, types)
-        text, guards = _written(tree), {product: _written(guard) for product, guard in queries.guards.items()}
+        text, guards = written(tree), {product: written(guard) for product, guard in queries.guards.items()}
     except RecursionError:
         raise too_deep() from None
     if len(text) > CHARACTERS_MAX:
@@ -56,7 +56,8 @@ def translate(
     return TrinoSQL(text=text, guards=guards, tables=frozenset(each for some in tables.values() for each in some))
 
 
-def _written(tree: exp.Expr) -> str:
+def written(tree: exp.Expr) -> str:
+    """Return Trino's text of a tree of its SQL."""
     return _DIALECT.generate(
         tree, copy=True, comments=False, normalize_functions=False, unsupported_level=ErrorLevel.RAISE
     )

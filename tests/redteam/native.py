@@ -1,0 +1,184 @@
+"""The corpora at a Trino that enforces by itself, sent by a direct client as ana: `python -m tests.redteam.native FILE.json`.
+
+What is right there is what the same Trino answers over a table that holds the permitted rows alone. Cases that need other
+rules than the fixture's, or limits of the door's, are told as not run.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trino.exceptions import Error as TrinoError
+
+from mesh_defs.model.names import literal
+from tests.redteam import markers
+from tests.redteam.cases import Case, Corpus, read_corpus
+from tests.redteam.data import ANA, PURPOSE
+from tests.redteam.door import Outcome
+from tests.redteam.reference import same_rows
+from tests.redteam.run import Stage, staged
+from tests.redteam.verdict import Kind, Verdict
+from tests.trino_server import Asking, Trino, asking, machine_here, watched
+
+_PRODUCT = re.compile(r'(?i)"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
+_UNSTEADY = re.compile(r"random|uuid|now\(|current_|localtime|shuffle", re.IGNORECASE)
+_TYPES = {"INTEGER": "INTEGER", "DOUBLE": "DOUBLE"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """Trino's own client. `catalogs`: where a domain's products are there, by the domain."""
+
+    trino: Trino
+    user: str
+    catalogs: Mapping[str, str]
+
+    def ask(self, sql: str) -> Outcome:
+        """Ask under the names that products have there. `error` is Trino's name of what went wrong."""
+
+        def there(found: re.Match[str]) -> str:
+            domain, name = found[1].lower(), found[2].lower()
+            return f"{self.catalogs[domain]}.{domain}.{name}"
+
+        try:
+            columns, rows = self.trino.table(_PRODUCT.sub(there, sql), self.user)
+        except TrinoError as error:
+            name = getattr(error, "error_name", None) or type(error).__name__
+            return Outcome(error=name, texts=(getattr(error, "message", None) or str(error),))
+        except (ValueError, TypeError) as error:  # a text that HTTP does not carry, a value that Python does not hold
+            return Outcome(error=type(error).__name__, texts=(str(error),))
+        return Outcome(columns=tuple(columns), rows=tuple(map(tuple, rows)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attacked:
+    """A Trino that enforces, the one that it is held against, and what an attacker knows."""
+
+    stage: Stage
+    native: Asking
+    client: Client
+    permitted: Client
+
+    def readings(self, text: str) -> str:
+        """Placeholders as what they are there."""
+        known = {"{A}.main.": "sales_iceberg.sales.", "{A}": "sales_iceberg"}
+        files = {key: value for key, value in self.stage.knowledge.readings[0].items() if "{A}" not in key}
+        for placeholder, value in {**known, **files}.items():
+            text = text.replace(placeholder, value)
+        return text.replace("{{}}", "{}")
+
+    def judged(self, case: Case) -> Verdict:
+        """What came back, held against the permitted rows alone."""
+        if case.policy is not None or case.oracle == "dos" or case.parameters:
+            return Verdict(kind="not_run", why=f"needs {case.policy or 'what the door has: ' + case.oracle}")
+        sql = self.readings(case.sql)
+        verdict, outcome = self._one(case, sql)
+        if case.sql_b is None or verdict.kind not in ("safe", "answered"):
+            return verdict
+        other, second = self._one(case, self.readings(case.sql_b))
+        alike = outcome.error == second.error and (outcome.error is not None or same_rows(outcome.rows, second.rows))
+        return other if alike else Verdict(kind="leak", why=f"the guesses differ: {outcome.error} and {second.error}")
+
+    def _one(self, case: Case, sql: str) -> tuple[Verdict, Outcome]:
+        mine, right = self.client.ask(sql), self.permitted.ask(sql)
+        alike = mine.answered and right.answered and same_rows(mine.rows, right.rows)
+        if not alike and (hits := markers.leaks(mine, sql, case.extra_markers)):
+            return Verdict(kind="leak", why="; ".join(hits[:3])), mine
+        if named := markers.metadata(mine, sql, self.stage.judge.names) if case.meta else []:
+            return Verdict(kind="metadata", why=f"names {', '.join(named)[:200]}"), mine
+        if alike or mine.error == "PERMISSION_DENIED" or (mine.error is not None and not right.answered):
+            answered: Kind = "answered" if mine.answered else "refused"
+            return Verdict(kind=answered if case.oracle == "benign" else "safe"), mine
+        if mine.answered:
+            steady = right.answered and not _UNSTEADY.search(sql)
+            why = f"{len(mine.rows)} rows, where the permitted rows alone give {right.error or len(right.rows)}"
+            return Verdict(kind="wrong" if steady or case.oracle == "must_reject" else "safe", why=why), mine
+        if mine.error == "QUERY_REJECTED":
+            return Verdict(kind="safe"), mine
+        return Verdict(kind="leak", why=f"fails ({mine.error}) where the permitted rows alone give an answer"), mine
+
+
+@contextmanager
+def attacked(kind: str = "iceberg") -> Iterator[Attacked]:
+    """The README's fixture, a Trino that asks its policy server, and one with the permitted rows alone."""
+    with staged(kind, engine="trino") as stage:
+        folder = stage.ground.folder("native")
+        native = stage.ground.exits.enter_context(
+            asking(stage.fixture.settings, machine_here(folder / "n"), folder / "o")
+        )
+        access = stage.fixture.settings.trino
+        assert access is not None
+        alone = Trino(access.url)
+        _fill(alone, stage)
+        there = "postgres" if kind == "postgres" else "iceberg"
+        client = Client(
+            trino=native.trino,
+            user=f"{ANA}+{PURPOSE}",
+            catalogs={domain: f"{domain}_{there}" for domain in ("sales", "hr")},
+        )
+        permitted = Client(trino=alone, user="tester", catalogs=dict.fromkeys(("sales", "hr"), "permitted"))
+        with watched(native):
+            yield Attacked(stage=stage, native=native, client=client, permitted=permitted)
+
+
+def _fill(trino: Trino, stage: Stage) -> None:
+    """Let `permitted.sales.orders` hold what ana may see, as the door on DuckDB shows it."""
+    table = stage.fixture.world.tables[0]
+    columns = ", ".join(f"{name} {_TYPES.get(type_, 'VARCHAR')}" for name, type_ in table.columns.items())
+    trino.rows("CREATE CATALOG permitted USING memory")
+    trino.rows("CREATE SCHEMA permitted.sales")
+    trino.rows(f"CREATE TABLE permitted.sales.orders ({columns})")
+    rows = replace(stage.door, engine="duckdb").ask(f"SELECT * FROM {table.product}").rows
+    for start in range(0, len(rows), 500):
+        values = ", ".join(f"({', '.join(map(_written, row))})" for row in rows[start : start + 500])
+        trino.rows(f"INSERT INTO permitted.sales.orders VALUES {values}")
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return (
+        repr(value) if isinstance(value, int) else f"{value!r}e0" if isinstance(value, float) else literal(str(value))
+    )
+
+
+def attack(corpus: Corpus, on: Attacked) -> dict[str, Any]:
+    """Judge every case; what was not safe with its reason."""
+    begun, verdicts = time.monotonic(), {case.id: on.judged(case) for case in corpus.cases}
+    verdicts |= {name: Verdict(kind="wrong", why=why) for name, why in corpus.malformed.items()}
+    kinds = ("leak", "metadata", "wrong", "not_run")
+    return {
+        "cases": len(verdicts),
+        **Counter(verdict.kind for verdict in verdicts.values()),
+        "why": {name: f"{each.kind}: {each.why}" for name, each in verdicts.items() if each.kind in kinds},
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def held(told: Mapping[str, Any]) -> bool:
+    """Whether nothing came out. An empty run proves nothing."""
+    return bool(told["cases"] > told.get("not_run", 0) and not any(told.get(k) for k in ("leak", "metadata", "wrong")))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, attack, print one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m tests.redteam.native", description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=Path, help="a corpus, in the form that shared/redteam/README.md describes")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="ids or categories")
+    given = parser.parse_args(arguments)
+    with attacked() as on:
+        told = attack(read_corpus(given.file, only=given.only), on)
+    print(json.dumps(told, indent=1, ensure_ascii=False))
+    return 0 if held(told) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
