@@ -50,11 +50,18 @@ class Room:
         question, terms = question_of(asked, agreement, self.clock())
         book = Book(self.ledger, agreement)
         page = book.page()
-        before = page.release(question.analysis, asked.analyst)
+        private = terms.level == "privacy" and agreement.privacy
+        micro_rho = private.micro_rho_per_release if private else 0
+        before = page.release(question.analysis, asked.analyst, micro_rho)
         if before is not None:
             return RoomAnswer(question=question, release=before, repeated=True)
         run = Run(
-            agreement=agreement, analyst=asked.analyst, analysis=question.analysis, terms=terms, earlier=page.earlier
+            agreement=agreement,
+            analyst=asked.analyst,
+            analysis=question.analysis,
+            terms=terms,
+            earlier=page.earlier,
+            micro_rho=micro_rho,
         )
         return RoomAnswer(question=question, release=self._run(run, book, page.versions), repeated=False)
 
