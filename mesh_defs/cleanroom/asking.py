@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mesh_defs.cleanroom.book import ASKED
+from mesh_defs.cleanroom.budget import ASKED
 from mesh_defs.cleanroom.channel import Trust
 from mesh_defs.cleanroom.room import Room, RoomAnswer
 from mesh_defs.cleanroom.rooms import SEATS, readers_of, room_at, seats_of, spoken_for
@@ -84,6 +84,17 @@ def rows_of(answer: RoomAnswer) -> list[tuple[Any, ...]]:
             for _, what in outputs
         )
         for group in answer.release.groups
+    ]
+
+
+def accuracy_of(answer: RoomAnswer) -> list[dict[str, Any]]:
+    """By how much noise changed each aggregate at most, at 95 %, in the order of `rows_of`; empty without noise."""
+    aggregates = list(answer.release.analysis.aggregates)
+    named = {name: aggregates.index(what) for name, what in answer.question.outputs if not isinstance(what, Field)}
+    return [
+        {name: group.accuracy[place] for name, place in named.items()}
+        for group in answer.release.groups
+        if group.accuracy
     ]
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from mesh_defs.cleanroom import words
 from mesh_defs.cleanroom.asking import begun
-from mesh_defs.cleanroom.book import ABANDONED, ASKED, RECEIVED, RELEASED, Book, analysis_from
+from mesh_defs.cleanroom.book import Book, analysis_from
+from mesh_defs.cleanroom.budget import ABANDONED, ASKED, RECEIVED, RELEASED
+from mesh_defs.cleanroom.noise import epsilon_of
 from mesh_defs.cleanroom.rules import groups_of
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.documents.room import digest_of
@@ -71,8 +73,8 @@ def told_json(folder: RoomFolder, ledger: Ledger, viewer: str | None, now: datet
         and {
             "micro_rho": budget.micro_rho,
             "micro_rho_left": max(budget.micro_rho - page.micro_rho, 0),
-            "epsilon": words.epsilon(budget.micro_rho, budget.delta),
-            "epsilon_left": words.epsilon(max(budget.micro_rho - page.micro_rho, 0), budget.delta),
+            "epsilon": epsilon_of(budget.micro_rho, budget.delta),
+            "epsilon_left": epsilon_of(max(budget.micro_rho - page.micro_rho, 0), budget.delta),
             "delta": budget.delta,
         },
         "releases": [_release_json(each, agreement, asked, viewer) for each in page.releases],

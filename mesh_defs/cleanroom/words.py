@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from math import log, sqrt
 
+from mesh_defs.cleanroom.noise import epsilon_of
 from mesh_defs.cleanroom.rules import Asked, question_of
 from mesh_defs.cleanroom.signed import Statement, is_genuine
 from mesh_defs.documents.room import MICRO, digest_of
@@ -95,16 +95,10 @@ def budget_told(agreement: Agreement, micro_rho: int) -> str:
         return "no answer is private here, so there is no budget"
     left = max(budget.micro_rho - micro_rho, 0)
     return (
-        f"rho {left / MICRO:g} of {budget.micro_rho / MICRO:g} is left, which is epsilon {epsilon(left, budget.delta):.2f} of "
-        f"{epsilon(budget.micro_rho, budget.delta):.2f} at delta {budget.delta:g}; "
+        f"rho {left / MICRO:g} of {budget.micro_rho / MICRO:g} is left, which is epsilon {epsilon_of(left, budget.delta):.2f} of "
+        f"{epsilon_of(budget.micro_rho, budget.delta):.2f} at delta {budget.delta:g}; "
         f"an answer takes {budget.micro_rho_per_release / MICRO:g}"
     )
-
-
-def epsilon(micro_rho: int, delta: float) -> float:
-    """Epsilon of (epsilon, delta)-differential privacy that rho implies (Bun and Steinke 2016, proposition 1.3)."""
-    rho = micro_rho / MICRO
-    return rho + 2 * sqrt(rho * log(1 / delta))
 
 
 def analysis_told(analysis: Analysis) -> str:

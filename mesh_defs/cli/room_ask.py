@@ -79,11 +79,12 @@ def ask(
 
 
 def _print(answer: "RoomAnswer", agreement: "Agreement", *, as_json: bool) -> None:
-    from mesh_defs.cleanroom.asking import groups_possible, rows_of
+    from mesh_defs.cleanroom.asking import accuracy_of, groups_possible, rows_of
     from mesh_defs.documents.room import MICRO
 
     names = [name for name, _ in answer.question.outputs]
     rows, possible, release = rows_of(answer), groups_possible(answer, agreement), answer.release
+    accuracy = accuracy_of(answer)
     if as_json:
         told: dict[str, Any] = {
             "columns": names,
@@ -92,12 +93,18 @@ def _print(answer: "RoomAnswer", agreement: "Agreement", *, as_json: bool) -> No
             "repeated": answer.repeated,
             "groups_possible": possible,
             "rho": release.micro_rho / MICRO,
+            "accuracy": accuracy,
         }
         print_json(told)
         return
     numbers = [name for place, name in enumerate(names) if rows and not isinstance(rows[0][place], str)]
-    print_table(names, rows, right=numbers)
+    within = [f"{name} ±" for name in accuracy[0]] if accuracy else []
+    shown = [[*row, *each.values()] for row, each in zip(rows, accuracy, strict=True)] if accuracy else rows
+    print_table([*names, *within], shown, right=[*numbers, *within])
     sys.stdout.flush()
+    if accuracy:
+        spent = f"rho {release.micro_rho / MICRO:g} was spent on it"
+        click.echo(f"\nprivate: noise was added, by no more than ± in 19 of 20 numbers; {spent}", err=True)
     if answer.repeated:
         click.echo("\nreleased before: the same answer, and nothing more was spent", err=True)
     if len(rows) < possible:

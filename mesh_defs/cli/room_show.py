@@ -68,7 +68,7 @@ def templates(room: str, as_json: bool) -> None:
 @_JSON
 def ledger(room: str, as_json: bool) -> None:
     """List what this mesh's ledger holds of a room: questions, releases, runs that came to nothing; oldest first."""
-    from mesh_defs.cleanroom.book import KINDS
+    from mesh_defs.cleanroom.budget import KINDS
     from mesh_defs.cleanroom.room_told import entry_told
     from mesh_defs.cleanroom.rooms import room_at
     from mesh_defs.ledger import open_ledger

@@ -220,9 +220,29 @@ def test_the_examples_that_are_shown_compile(terminal: Terminal) -> None:
 def test_a_budget_is_told_in_rho_and_epsilon(terminal: Terminal) -> None:
     privacy = {"rho": 0.5, "rho_per_release": 0.05, "groups_max": 5, "rows_max": 10}
     shown = terminal.opened(privacy=privacy)
-    told = "rho 0.5 of 0.5 is left, which is epsilon 5.76 of 5.76 at delta 1e-06; an answer takes 0.05"
+    told = "rho 0.5 of 0.5 is left, which is epsilon 5.22 of 5.22 at delta 1e-06; an answer takes 0.05"
     assert told in shown.says("show", ROOM)
     assert shown.json("show", ROOM)["budget"]["micro_rho_left"] == 500_000
+
+
+def test_a_private_answer_says_how_near_it_is_and_what_it_cost(terminal: Terminal) -> None:
+    privacy = {"rho": 0.5, "rho_per_release": 0.3, "groups_max": 4, "rows_max": 2}
+    body = agreement_of(terminal.keys)
+    tables = [{**each, "measures": {}} for each in body["tables"]]
+    rules = [{"name": "all", "level": "privacy", "persons_min": 2}]
+    terminal.opened(privacy=privacy, tables=tables, rules=rules)
+    told = terminal.json("ask", ROOM, BUYERS)
+    assert told["rho"] == 0.3
+    for row, near in zip(told["rows"], told["accuracy"], strict=True):
+        expected = {"a": {"yes": 600, "no": 400}, "b": {"yes": 500, "no": 500}}[row["campaign"]][row["exposed"]]
+        assert abs(row["buyers"] - expected) < 5 * near["buyers"] < 100
+    assert terminal.json("ask", ROOM, BUYERS)["rows"] == told["rows"]
+    words = terminal.says("ask", ROOM, BUYERS)
+    assert "buyers ±" in words
+    assert "private: noise was added, by no more than ± in 19 of 20 numbers; rho 0.3 was spent on it" in words
+    assert "rho 0.2 of 0.5 is left" in terminal.says("show", ROOM)
+    other = BUYERS.replace("'late'", "'early'")
+    assert terminal("room", "ask", ROOM, other).returncode == 1
 
 
 @pytest.mark.parametrize(
