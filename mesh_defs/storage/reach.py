@@ -12,13 +12,12 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Contract, Server
 from mesh_defs.model.names import literal, quoted
 from mesh_defs.model.place import Access
+from mesh_defs.storage.iceberg_names import CATALOG, CATALOG_SCHEMA, listed_namespace
 from mesh_defs.storage.postgres_names import view_of
 
 # Parts of a libpq URL that mean the same in a JDBC one.
 _JDBC = {"sslmode": "sslmode", "sslrootcert": "sslrootcert", "application_name": "ApplicationName"}
 _KNOWN = {"host", "port", "dbname", "user", "password", *_JDBC}
-# Where the Iceberg tables of a domain are listed in its Postgres (`storage.iceberg_names`).
-_LAKE_SCHEMA, _LAKE_CATALOG = "mesh_iceberg", "mesh"
 _TO_LAKE = "name an Iceberg server in its contract, then `mesh renovate` it"
 
 
@@ -70,7 +69,23 @@ def _postgres(contract: Contract, server: Server, access: Access, seconds_max: f
 
 
 def _iceberg(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
-    connection, secrets = _jdbc(contract, access, {"currentSchema": _LAKE_SCHEMA})
+    return _in_lake(contract, server, access, contract.domain)
+
+
+def _listed(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
+    """A product of Parquet files, by the Iceberg table that lists them."""
+    if contract.external:
+        what = "the Parquet files of another system are no table that keeps its versions"
+        raise StorageError(what, where=contract.product, fix="have its writer offer it as Delta or Postgres")
+    if access.postgres is None:
+        what = "its Parquet files are read as a table that the domain's Postgres lists, and it has none"
+        fix = f"set {access.variable}_POSTGRES, then `mesh trino register {contract.product}`"
+        raise StorageError(what, where=contract.product, fix=fix)
+    return _in_lake(contract, server, access, listed_namespace(contract.domain))
+
+
+def _in_lake(contract: Contract, server: Server, access: Access, namespace: str) -> Reached:
+    connection, secrets = _jdbc(contract, access, {"currentSchema": CATALOG_SCHEMA})
     on_s3 = server.place.startswith("s3://")
     files, keys = _files(contract, access, on_s3=on_s3)
     properties = {
@@ -78,7 +93,7 @@ def _iceberg(contract: Contract, server: Server, access: Access, seconds_max: fl
         "iceberg.catalog.type": "jdbc",
         "iceberg.jdbc-catalog.driver-class": "org.postgresql.Driver",
         **{f"iceberg.jdbc-catalog.connection-{name}": value for name, value in connection.items()},
-        "iceberg.jdbc-catalog.catalog-name": _LAKE_CATALOG,
+        "iceberg.jdbc-catalog.catalog-name": CATALOG,
         # Trino asks for one, and writes nothing there: it is read only.
         "iceberg.jdbc-catalog.default-warehouse-dir": _root_of(server.place) if on_s3 else f"file://{access.root}",
         "iceberg.security": "read_only",
@@ -88,7 +103,7 @@ def _iceberg(contract: Contract, server: Server, access: Access, seconds_max: fl
         name=f"{contract.domain}_iceberg{'_s3' if on_s3 else ''}", properties=properties, secrets=secrets | keys
     )
     table = server.place.rstrip("/").rpartition("/")[2]
-    return Reached(product=contract.product, catalog=catalog, schema=contract.domain, table=table)
+    return Reached(product=contract.product, catalog=catalog, schema=namespace, table=table)
 
 
 def _root_of(place: str) -> str:
@@ -115,11 +130,6 @@ def _delta(contract: Contract, server: Server, access: Access, seconds_max: floa
     return Reached(product=contract.product, catalog=catalog, schema=contract.domain, table=table, register=register)
 
 
-def _unregistered(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
-    what = "its Parquet files are no table that Trino knows: they would have to be registered in Iceberg"
-    raise StorageError(what, where=contract.product, fix=_TO_LAKE)
-
-
 def _single(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
     what = "a DuckDB file is read by one machine at a time: no Trino reaches it"
     fix = "have its writer offer it as Postgres or Delta" if contract.external else _TO_LAKE
@@ -130,8 +140,8 @@ _REACH: Mapping[str, Callable[[Contract, Server, Access, float], Reached]] = {
     "postgres": _postgres,
     "iceberg": _iceberg,
     "delta": _delta,
-    "parquet": _unregistered,
-    "s3": _unregistered,
+    "parquet": _listed,
+    "s3": _listed,
     "duckdb": _single,
 }
 
