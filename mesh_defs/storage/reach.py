@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Contract, Server
-from mesh_defs.model.names import literal, quoted
 from mesh_defs.model.place import Access
 from mesh_defs.storage.iceberg_names import CATALOG, CATALOG_SCHEMA, listed_namespace
 from mesh_defs.storage.postgres_names import view_of
@@ -35,14 +34,14 @@ class Reached:
     """Where a product is, for whoever asks Trino directly. (In Postgres that is the view of its major version; a plan
     that pins versions names their tables in the same schema.)
 
-    `register`: what a person runs once, for a table that its catalog does not know by itself.
+    `location`: of a table that its catalog does not know by itself, what it must be registered for there (`trino.register`).
     """
 
     product: str
     catalog: Catalog
     schema: str
     table: str
-    register: str | None = None
+    location: str | None = None
 
 
 def reach(contract: Contract, server: Server, access: Access, *, seconds_max: float) -> Reached:
@@ -62,6 +61,8 @@ def _postgres(contract: Contract, server: Server, access: Access, seconds_max: f
         "connector.name": "postgresql",
         **{f"connection-{name}": value for name, value in connection.items()},
         "postgresql.array-mapping": "AS_ARRAY",
+        # Postgres would compute by its own rules, in statements that show no table to whoever looks at the plan.
+        **{f"{what}-pushdown.enabled": "false" for what in ("aggregation", "complex-expression", "join", "topn")},
     }
     catalog = Catalog(name=f"{contract.domain}_postgres", properties=properties, secrets=secrets)
     table = server.table or view_of({"contract_version": contract.version}) or ""
@@ -122,12 +123,8 @@ def _delta(contract: Contract, server: Server, access: Access, seconds_max: floa
     }
     name, table = f"{contract.domain}_delta{'_s3' if on_s3 else ''}", contract.product.partition(".")[2]
     place = server.place if on_s3 else f"file://{access.root / server.place}"
-    register = (
-        f"CREATE SCHEMA IF NOT EXISTS {name}.{quoted(contract.domain)};\n"
-        f"CALL {name}.system.register_table({literal(contract.domain)}, {literal(table)}, {literal(place)});\n"
-    )
     catalog = Catalog(name=name, properties=properties, secrets={"MESH_TRINO_METASTORE": "", **keys})
-    return Reached(product=contract.product, catalog=catalog, schema=contract.domain, table=table, register=register)
+    return Reached(product=contract.product, catalog=catalog, schema=contract.domain, table=table, location=place)
 
 
 def _single(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:

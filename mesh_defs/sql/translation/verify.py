@@ -5,6 +5,7 @@ Pure: Trino's answers to EXPLAIN come as JSON text (Trino 476). Whatever is not 
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -37,6 +38,15 @@ def verify_fences(plan: str, guards: Iterable[str]) -> None:
     for handle, condition in _scans(json.loads(plan)):
         if _table(handle) in guarded and (_table(handle), condition) not in {(_table(h), c) for h, c in wanted}:
             raise _disagreement("a condition would stand beside a rule that hides rows")
+
+
+def verify_moments(plan: str, live: Iterable[TrinoTable]) -> None:
+    """Raise QueryRejectedError when Trino would read tables that keep no versions more than once: it does so at different
+    moments, between which another system may write. `plan`: as of `verify_fences`."""
+    catalogs = {each.catalog for each in live}
+    scans = Counter(handle.partition(":")[0] for handle, _ in _scans(json.loads(plan)))
+    if any(scans[catalog] > 1 for catalog in catalogs):
+        raise _disagreement("it would read another system's table twice, at two moments, where DuckDB reads at one")
 
 
 def _scans(node: Any) -> Iterator[tuple[str, str]]:
