@@ -13,7 +13,10 @@ def postgres() -> None:
 
 @postgres.command()
 @click.option(
-    "--port", default=0, type=click.IntRange(0, 65535), help="Its port of 127.0.0.1; 0: the one it has, or any free one."
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Its port of 127.0.0.1; 0: the one it has, or any free one.",
 )
 def start(port: int) -> None:
     """Start it, unless it runs, and give each domain whose contracts say Postgres its database, roles and secrets.

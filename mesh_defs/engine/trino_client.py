@@ -1,7 +1,7 @@
 """Trino's client protocol over the low-level client of PyPI's `trino`: pages as they come, cancelled and ended in time.
 
-https://trino.io/docs/current/develop/client-protocol.html. Nothing is sent but reads, and what may be run
-twice, so whatever happens before the first page may be tried again. Results come page by page (no spooling): one page is all that is in memory.
+https://trino.io/docs/current/develop/client-protocol.html. Nothing is sent but reads, and what may be run twice, so whatever
+happens before the first page may be tried again. Results come page by page (no spooling): one page is all that is in memory.
 """
 
 import importlib

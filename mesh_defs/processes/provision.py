@@ -44,7 +44,9 @@ def _places(settings: Settings, mesh: Mesh) -> dict[str, str]:
 
 def _catalogs(settings: Settings, mesh: Mesh, domain: str) -> set[str]:
     """Where a Trino finds a domain's Parquet files listed; of no use to the mesh's own readers."""
-    products = [each for each in mesh.products.values() if each.contract.domain == domain and not each.contract.external]
+    products = [
+        each for each in mesh.products.values() if each.contract.domain == domain and not each.contract.external
+    ]
     kinds = {each.kind for product in products for each in _servers(product, settings)}
     return {CATALOG_SCHEMA} if kinds & {"parquet", "s3"} else set()
 

@@ -18,8 +18,8 @@ from mesh_defs.model.version import Part, Pin, Version
 from mesh_defs.sql.types import duckdb_type
 from mesh_defs.storage.external_base import Scan, Source
 from mesh_defs.storage.external_files import LyingFile, common_place, is_s3, shown, still_lying
-from mesh_defs.storage.external_trino import DELTA, alike
 from mesh_defs.storage.external_parquet import ParquetSource, file_columns, reach, scan_of
+from mesh_defs.storage.external_trino import DELTA, alike
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -79,7 +79,9 @@ class DeltaSource:
         table = self._at(source, version)
         if widened := set(table.protocol().reader_features or ()) & _UNTRIED:
             raise _refused(source, f"the table has {', '.join(sorted(widened))}", "have its writer rewrite it without")
-        return alike(source.columns, {each.name: _named(each.type) for each in table.schema().fields}, DELTA, _where(source))
+        return alike(
+            source.columns, {each.name: _named(each.type) for each in table.schema().fields}, DELTA, _where(source)
+        )
 
     def _at(self, source: Source, version: str) -> "DeltaTable":
         table = _open(source, version=number_of(version))

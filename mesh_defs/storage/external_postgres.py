@@ -108,7 +108,9 @@ class PostgresSource:
         server = source.server
         if (told := f"{server.place}.{server.table}") != told.lower():
             what = f"a Trino knows no capitals in the name {told}"
-            raise StorageError(what, where=_where(source), fix="have its writer offer a view of a name in small letters")
+            raise StorageError(
+                what, where=_where(source), fix="have its writer offer a view of a name in small letters"
+            )
         with self._connected(source) as connection:
             found = {str(name): str(type_) for name, type_ in connection.execute(_TYPES, [server.place, server.table])}
         return alike(source.columns, found, POSTGRES, _where(source))

@@ -48,7 +48,9 @@ class Follower:
         try:
             yield
         except (MeshError, ModuleNotFoundError) as error:
-            _LOG.warning("%s: its table for Trino lags behind, `mesh trino register` mends it: %s", self.server.place, error)
+            _LOG.warning(
+                "%s: its table for Trino lags behind, `mesh trino register` mends it: %s", self.server.place, error
+            )
 
     def _is_registered(self) -> bool:
         from mesh_defs.storage.postgres_database import database_of

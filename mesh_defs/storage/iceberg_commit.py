@@ -141,8 +141,8 @@ def commit(
 ) -> None:
     """Let the table's `main` be a new snapshot: that before it, with these files and without those. One step.
 
-    `whole`: no file stays. `names`: how the columns of files without field ids are known, as Iceberg's name mapping. Creates the table with its first snapshot. StorageError when its columns changed since the files
-    were staged.
+    `whole`: no file stays. `names`: how the columns of files without field ids are known, as Iceberg's name mapping. Creates
+    the table with its first snapshot. StorageError when its columns changed since the files were staged.
     """
     transaction = _begun(found, _merged([schema for schema, _ in added]), identifier, location, whole=whole)
     if names is not None:

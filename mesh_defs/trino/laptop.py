@@ -146,7 +146,9 @@ def _await(settings: Settings, report: Callable[[str], None]) -> None:
             told = state.told
             report(f"{told} …")
         if time.monotonic() > deadline or (state is not None and running(settings) is None):
-            raise UnreachableError("the Trino did not start", where=str(at.nodes), fix=f"read {at.nodes / 'keeper.log'}")
+            raise UnreachableError(
+                "the Trino did not start", where=str(at.nodes), fix=f"read {at.nodes / 'keeper.log'}"
+            )
         time.sleep(_POLL_SECONDS)
     report("the canary …")
     _await_answer(settings, deadline)

@@ -29,7 +29,9 @@ class Registered:
     told: str = ""
 
 
-def register(mesh: Mesh, settings: Settings, *, products: tuple[str, ...] = (), anew: bool = False) -> Iterator[Registered]:
+def register(
+    mesh: Mesh, settings: Settings, *, products: tuple[str, ...] = (), anew: bool = False
+) -> Iterator[Registered]:
     """Register what needs it, of these products or of all; yield each as it is done. One that fails harms no other.
 
     `anew` forgets what is known of them first: for a table that another program wrote, or whose metadata is lost.

@@ -148,7 +148,10 @@ _DOOR = frozenset(
     | {"SelectFromColumns"}
 )
 # What it takes to note where a table lies, in catalogs that know no other way.
-_REGISTERING, _NOTED = frozenset({"CreateSchema", "CreateTable", "DropTable", "ExecuteProcedure"}), ("_delta", "_delta_s3")
+_REGISTERING, _NOTED = (
+    frozenset({"CreateSchema", "CreateTable", "DropTable", "ExecuteProcedure"}),
+    ("_delta", "_delta_s3"),
+)
 
 
 def _at(asked: Asked, place: Place) -> Asked:

@@ -1,4 +1,4 @@
-"""A Parquet product's table for Trino: it follows the pointer, names the very same files, and is never believed when it does not."""
+"""A Parquet product's table for Trino: it follows the pointer, names the very files, and is not believed when it does not."""
 
 import json
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def rows_of(table: Table, snapshot: int | None = None) -> list[dict[str, object]
 
 def test_nothing_is_registered_before_somebody_asks_for_it(published, registration, given) -> None:
     version = published("SELECT 1 AS a")
-    with pytest.raises(StorageError, match="is not there yet .*mesh trino register"):
+    with pytest.raises(StorageError, match=r"is not there yet .*mesh trino register"):
         registration.snapshot_of(version)
 
 
@@ -131,7 +131,7 @@ def test_columns_change_and_no_version_is_read_with_anothers(
 @pytest.mark.parametrize("type_", ["UINTEGER", "UBIGINT", "UINTEGER[]", "TINYINT[]", "STRUCT(a UINTEGER)"])
 def test_a_type_that_others_read_as_another_number_is_refused_by_name(type_, storage, published, registration) -> None:
     published(f"SELECT NULL::{type_} AS code")
-    with pytest.raises(StorageError, match="column 'code' holds .* take for something else"):
+    with pytest.raises(StorageError, match=r"column 'code' holds .* take for something else"):
         registration.follow(storage)
 
 
@@ -199,7 +199,10 @@ def test_a_table_that_another_program_wrote_is_refused(storage, published, regis
     registration.follow(storage)
     table().append(pa.table({"a": [9]}))
     registration.snapshot_of(version)  # its snapshot is as it was
-    with table().transaction() as change, change.update_snapshot({"mesh.format": "1", "mesh.version": version.id}).fast_append() as forged:
+    with (
+        table().transaction() as change,
+        change.update_snapshot({"mesh.format": "1", "mesh.version": version.id}).fast_append() as forged,
+    ):
         forged.append_data_file(next(iter(table().scan().plan_files())).file)
     with pytest.raises(StorageError, match="names other files than version"):
         registration.snapshot_of(version)

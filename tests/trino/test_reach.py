@@ -20,7 +20,7 @@ from mesh_defs.trino.config import Sizing, config_of
 from mesh_defs.trino.register import register
 from tests.meshes import contract, grants, refresh, settings_of, sql
 from tests.servers import new_bucket, new_database
-from tests.trino.conftest import ALL, EUROPE, PEOPLE, World, _COLUMNS, _url
+from tests.trino.conftest import _COLUMNS, ALL, EUROPE, PEOPLE, World, _url
 from tests.trino_server import Trino
 
 EXTERNAL = ("{property: external, value: true}",)
@@ -73,7 +73,9 @@ TABLE_COLUMNS = (
 
 
 @pytest.fixture(scope="module")
-def outside(trino: Trino, postgres_tcp_server: str, s3_server: S3Access, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def outside(
+    trino: Trino, postgres_tcp_server: str, s3_server: S3Access, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
     root, bucket = tmp_path_factory.mktemp("outside") / "mesh", new_bucket(s3_server)
     domains = {
         "files": _people("files.people", "parquet"),
@@ -177,7 +179,9 @@ def test_what_a_store_could_compute_by_its_own_rules_is_computed_by_the_engine(o
     """Pushed down it would be one statement of the store's own, of which the plan shows no table."""
     same(outside, f"SELECT count(*) AS n, min(region) AS a, max(region) AS b, min(score) AS c FROM {product}")
     same(outside, f"SELECT region, count(*) AS n FROM {product} GROUP BY region ORDER BY region NULLS FIRST")
-    same(outside, f"SELECT person_id FROM {product} WHERE region > 'EU' OR score IS NULL ORDER BY person_id DESC LIMIT 2")
+    same(
+        outside, f"SELECT person_id FROM {product} WHERE region > 'EU' OR score IS NULL ORDER BY person_id DESC LIMIT 2"
+    )
 
 
 def test_a_table_without_versions_is_read_once_by_a_question_or_refused(outside: World) -> None:
@@ -242,10 +246,10 @@ def test_a_type_that_trino_reads_otherwise_is_refused_with_the_reason(
 def test_a_value_at_the_edge_of_its_type_is_the_same_or_told(
     outside: World, feed: psycopg.Connection[tuple[object, ...]], column: str, value: str
 ) -> None:
-    feed.execute(f"UPDATE feed.feed SET {column} = {value} WHERE \"Id\" = 1")
+    feed.execute(f'UPDATE feed.feed SET {column} = {value} WHERE "Id" = 1')
     for query in (
         f"SELECT {column} AS v FROM feeds.feed WHERE person_id = 1",
-        f"SELECT person_id FROM feeds.feed WHERE {column} > (SELECT min({column}) FROM files.people WHERE 1 = 0) OR {column} IS NULL",
+        f"SELECT person_id FROM feeds.feed WHERE {column} IS NULL OR {column} = {column} ORDER BY 1",
         f"SELECT CAST({column} AS VARCHAR) AS v FROM feeds.feed WHERE person_id = 1",
     ):
         found = []
