@@ -168,12 +168,12 @@ class Checked:
                 self._texts.move_to_end(sql.text)
                 return
         verify_reads(client.text(f"EXPLAIN (TYPE IO, FORMAT JSON) {sql.text}"), sql.tables)
-        live = [each for each in sql.tables if each.live]
+        live = any(each.live for each in sql.tables)
         plan = _plan(sql.text, client) if sql.guards or live else ""
         if sql.guards:
             verify_fences(plan, [_plan(each, client) for each in sql.guards.values()])
         if live:
-            verify_moments(plan, live)
+            verify_moments(plan, sql.tables)
         with self._lock:
             self._texts[sql.text] = None
             if len(self._texts) > KEPT_MAX:

@@ -44,6 +44,9 @@ def start(
     `report` is told of each step. About 25 s; returns when it answers the door. UnreachableError, saying what to mend, for a
     missing server or Java, a port that is taken, too little memory, and a node that does not start.
     """
+    if door_file(settings).stem in mesh.domains:
+        what = "a domain is called 'trino', and its secrets file is the one that the door would find this Trino by"
+        raise UnreachableError(what, fix="set MESH_TRINO_URL to a Trino of your own")
     at, port = places(settings), int(sizing.discovery_url.rpartition(":")[2])
     at.metastore.mkdir(parents=True, exist_ok=True)
     with durable.locked(at.folder / "start.lock", seconds_max=2 * START_SECONDS_MAX):

@@ -83,6 +83,7 @@ def outside(
         "feeds": {
             **contract("feeds.feed", columns=FEED_COLUMNS, storage="postgres", custom=EXTERNAL),
             **grants("feeds.feed", EUROPE_ONLY, ALL),
+            **_people("feeds.people", "postgres"),
             **contract("feeds.log", columns=TABLE_COLUMNS, storage="delta", custom=EXTERNAL),
             **grants("feeds.log", EUROPE_ONLY, ALL),
         },
@@ -195,6 +196,7 @@ def test_a_table_without_versions_is_read_once_by_a_question_or_refused(outside:
             outside.ask(query, who="max")
         with outside.ask(query, "duckdb", who="max") as answer:
             assert answer.table().num_rows
+    same(outside, "SELECT count(*) AS n FROM feeds.feed JOIN feeds.people p USING (person_id), feeds.people q")
     same(outside, "SELECT count(*) AS n FROM feeds.log a JOIN feeds.log b USING (person_id)")
 
 

@@ -40,12 +40,14 @@ def verify_fences(plan: str, guards: Iterable[str]) -> None:
             raise _disagreement("a condition would stand beside a rule that hides rows")
 
 
-def verify_moments(plan: str, live: Iterable[TrinoTable]) -> None:
-    """Raise QueryRejectedError when Trino would read tables that keep no versions more than once: it does so at different
-    moments, between which another system may write. `plan`: as of `verify_fences`."""
-    catalogs = {each.catalog for each in live}
-    scans = Counter(handle.partition(":")[0] for handle, _ in _scans(json.loads(plan)))
-    if any(scans[catalog] > 1 for catalog in catalogs):
+def verify_moments(plan: str, tables: Iterable[TrinoTable]) -> None:
+    """Raise QueryRejectedError when Trino would scan tables of one catalog that keep no versions more than once: it does so
+    at different moments, between which another system may write. `plan`: as of `verify_fences`."""
+    given = tuple(tables)
+    pinned = {f"{each.schema}.{each.name}" for each in given if not each.live}
+    words = [re.split(r"[\s:]+", handle) for handle, _ in _scans(json.loads(plan))]
+    scans = Counter(each[0] for each in words if pinned.isdisjoint(each))
+    if any(scans[each.catalog] > 1 for each in given if each.live):
         raise _disagreement("it would read another system's table twice, at two moments, where DuckDB reads at one")
 
 
