@@ -115,7 +115,7 @@ def _policy(settings: Settings, port: int, url: str, ended: threading.Event) -> 
 def main() -> int:
     """Read from standard input what to keep: it holds what Trino's files name as secrets."""
     told = json.loads(sys.stdin.read())
-    keep(load_settings(), told["ports"], told["environment"])
+    keep(load_settings(start=Path(told["root"])), told["ports"], told["environment"])
     return 0
 
 

@@ -33,6 +33,7 @@ STOP_SECONDS_MAX = 60.0
 # What a node takes beside its heap: code, threads, buffers.
 _BESIDE_MEGABYTES = 512
 _POLL_SECONDS = 0.25
+_CODE = Path(__file__).parent.parent.parent
 _QUERY_SECONDS_MAX = 60.0
 
 
@@ -62,8 +63,8 @@ def start(
                 f"MESH_TRINO_URL={sizing.discovery_url}\nMESH_TRINO_USER={DOOR}{secrets.token_hex(16)}\n",
             )
             (worker,) = free_ports(1)
-            _launch(settings, config, {"coordinator": port, "worker": worker, "policy": policy_port})
-            _await(settings, report)
+            keeper = _launch(settings, config, {"coordinator": port, "worker": worker, "policy": policy_port})
+            _await(settings, keeper, report)
     return config, changed, ran
 
 
@@ -122,7 +123,7 @@ def _free_megabytes() -> int | None:
     return None
 
 
-def _launch(settings: Settings, config: Config, ports: Mapping[str, int]) -> None:
+def _launch(settings: Settings, config: Config, ports: Mapping[str, int]) -> "subprocess.Popen[bytes]":
     at = places(settings)
     environment = {**config.secrets, "PATH": os.defpath, "MESH_TRINO_METASTORE": f"local://{at.metastore.absolute()}"}
     at.nodes.mkdir(parents=True, exist_ok=True)
@@ -132,23 +133,28 @@ def _launch(settings: Settings, config: Config, ports: Mapping[str, int]) -> Non
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            cwd=settings.root,
+            cwd=_CODE,  # so that it runs the very code that starts it
             start_new_session=True,
         )
     assert process.stdin
-    process.stdin.write(json.dumps({"ports": dict(ports), "environment": environment}).encode())
+    told = {"root": str(settings.root), "ports": dict(ports), "environment": environment}
+    process.stdin.write(json.dumps(told).encode())
     process.stdin.close()
+    return process
 
 
-def _await(settings: Settings, report: Callable[[str], None]) -> None:
+def _await(settings: Settings, keeper: "subprocess.Popen[bytes]", report: Callable[[str], None]) -> None:
     at, deadline, told = places(settings), time.monotonic() + 2 * START_SECONDS_MAX, ""
-    while (state := _state(at.state)) is None or state.state != "keeping":
+    while True:
+        ended, state = keeper.poll() is not None, _state(at.state)
+        if state is not None and state.state == "keeping":
+            break
         if state is not None and state.state == "failed":
             raise UnreachableError(state.told, fix=state.fix)
         if state is not None and state.told != told:
             told = state.told
             report(f"{told} …")
-        if time.monotonic() > deadline or (state is not None and running(settings) is None):
+        if ended or time.monotonic() > deadline:
             raise UnreachableError(
                 "the Trino did not start", where=str(at.nodes), fix=f"read {at.nodes / 'keeper.log'}"
             )
