@@ -18,7 +18,7 @@ from mesh_defs.errors import UnreachableError
 from mesh_defs.processes.programs import HOST, Program, free_ports
 from mesh_defs.processes.supervisor import Supervisor
 
-START_SECONDS_MAX = 180.0
+START_SECONDS_MAX = 300.0
 _POLL_SECONDS = 0.25
 NODES = {"coordinator": "config.properties", "worker": "worker.properties"}
 
@@ -64,7 +64,7 @@ def start(
     for node in NODES:
         report(node)
         supervisor.keep([_program(node, folder.absolute(), machine, ports, environment)])
-        _await(supervisor, said, ports[node], machine.state / "logs")
+        _await(supervisor, said, f"trino-{node}", ports[node], machine.state / "logs")
 
 
 def _program(
@@ -94,14 +94,17 @@ def _program(
     return Program(name=f"trino-{node}", command=command, environment=environment, folder=folder)
 
 
-def _await(supervisor: Supervisor, said: list[str], port: int, logs: Path) -> None:
+def _await(supervisor: Supervisor, said: list[str], name: str, port: int, logs: Path) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
     while not is_active(port):
         supervisor.tend()
-        if said or time.monotonic() > deadline:
-            node = said[0].partition(":")[0] if said else "trino-coordinator"
+        if said:
+            node = said[0].partition(":")[0]
             what = f"{node} did not start: {_last_error(logs / f'{node}.log')}"
             raise UnreachableError(what, where=str(logs), fix="read its log, and mend what it names")
+        if time.monotonic() > deadline:
+            what = f"{name} was not up after {START_SECONDS_MAX:.0f} s"
+            raise UnreachableError(what, where=str(logs), fix="read its log; or try again when the machine is less busy")
         time.sleep(_POLL_SECONDS)
 
 
