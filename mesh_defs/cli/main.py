@@ -33,6 +33,7 @@ _COMMANDS: Mapping[str, str] = {
     "interpreter": "code_server",
     "postgres": "postgres",
     "trino": "trino",
+    "room": "room",
     "audit": "audit",
     "doctor": "doctor",
     "completion": "completion",
