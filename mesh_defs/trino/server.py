@@ -104,7 +104,9 @@ def _await(supervisor: Supervisor, said: list[str], name: str, port: int, logs: 
             raise UnreachableError(what, where=str(logs), fix="read its log, and mend what it names")
         if time.monotonic() > deadline:
             what = f"{name} was not up after {START_SECONDS_MAX:.0f} s"
-            raise UnreachableError(what, where=str(logs), fix="read its log; or try again when the machine is less busy")
+            raise UnreachableError(
+                what, where=str(logs), fix="read its log; or try again when the machine is less busy"
+            )
         time.sleep(_POLL_SECONDS)
 
 
