@@ -34,6 +34,7 @@ SERVERS: Mapping[str, str] = {
     "duckdb": "type: duckdb, database: {name}",
     "postgres": "type: postgres, schema: {name}",
     "s3": "type: s3, location: 's3://bench/{name}', format: parquet",
+    "iceberg": "type: local, path: {name}, format: iceberg",
     "external_postgres": "type: postgres, schema: outside",
     "external_delta": "type: local, path: {name}, format: delta",
 }
@@ -106,7 +107,9 @@ class Stored:
         """Open the mesh; with ports, its servers are reached there instead."""
         told = {"MESH_ROOT": str(self.root)}
         if postgres_port:
-            told |= {f"MESH_{name.upper()}_POSTGRES": _postgres("127.0.0.1", postgres_port) for name in _in("postgres")}
+            told |= {
+                f"MESH_{name.upper()}_POSTGRES": _postgres("127.0.0.1", postgres_port) for name in _with_postgres()
+            }
         if s3_port:
             told |= {f"MESH_{name.upper()}_S3": _s3(s3_port) for name in _in("s3")}
         return open_platform(load_settings(told))
@@ -168,7 +171,7 @@ def _files(domain: str, folder: Path) -> dict[str, str]:
 def _settings(root: Path, socket_folder: str, s3_port: int) -> Settings:
     settings = load_settings({"MESH_ROOT": str(root)})
     settings.secrets.mkdir(parents=True)
-    for name in _in("postgres"):
+    for name in _with_postgres():
         url = _postgres(socket_folder)
         (settings.secrets / f"{name}.env").write_text(f"MESH_{name.upper()}_POSTGRES={url}\n")
     for name in _in("s3"):
@@ -242,6 +245,11 @@ def free_port() -> int:
 
 def _in(store: str) -> list[str]:
     return [name for name in SERVERS if store in name]
+
+
+def _with_postgres() -> list[str]:
+    """Iceberg's catalog lies in one."""
+    return [*_in("postgres"), "iceberg"]
 
 
 def _postgres(host: str, port: int = 5432) -> str:

@@ -29,8 +29,8 @@ MESH_TOKENS_<KIND>      key of one kind of joinable tokens      default: none   
 DAGSTER_HOME            Dagster's instance                      default: <home>/dagster
 
 A relative path is meant from the root, wherever a command runs; an empty value counts as none. The variables of one
-domain may stand in <secrets>/<domain>.env instead, as NAME=value lines, and keys in <secrets>/tokens.env; the environment
-goes before the file.
+domain may stand in <secrets>/<domain>.env instead, as NAME=value lines, keys in <secrets>/tokens.env, and those of the
+Trino that `mesh trino start` started in <secrets>/trino.env; the environment goes before the file.
 """
 
 import os

@@ -36,6 +36,8 @@ SERVERS = {
     "parquet": "{{server: local, environment: local, type: local, path: {name}, format: parquet}}",
     "duckdb": "{{server: local, environment: local, type: duckdb, database: {name}, schema: main}}",
     "postgres": "{{server: local, environment: local, type: postgres, schema: {name}}}",
+    "delta": "{{server: local, environment: local, type: local, path: {name}, format: delta}}",
+    "s3": "{{server: local, environment: local, type: s3, location: 's3://{bucket}/{name}', format: parquet}}",
     "iceberg": "{{server: local, environment: local, type: local, path: {name}, format: iceberg}}",
 }
 PERSON = (
@@ -61,6 +63,7 @@ def contract(
     version: str = "1.0.0",
     quality: tuple[str, ...] = (),
     custom: tuple[str, ...] = (),
+    bucket: str = "",
 ) -> dict[str, str]:
     """A contract file, by its path in the domain's folder."""
     domain, name = product.split(".")
@@ -69,7 +72,7 @@ def contract(
         domain=domain,
         name=name,
         version=version,
-        server=SERVERS[storage].format(name=name),
+        server=SERVERS[storage].format(name=name, bucket=bucket),
         columns="\n".join(f"      - {column}" for column in columns),
         quality=rules,
         granularity=granularity,

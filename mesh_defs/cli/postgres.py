@@ -12,20 +12,27 @@ def postgres() -> None:
 
 
 @postgres.command()
-def start() -> None:
+@click.option(
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="Its port of 127.0.0.1; 0: the one it has, or any free one.",
+)
+def start(port: int) -> None:
     """Start it, unless it runs, and give each domain whose contracts say Postgres its database, roles and secrets.
 
-    It stays when this command ends. Run it again when contracts or inputs changed.
+    It stays when this command ends. Run it again when contracts or inputs changed. It listens on a Unix socket, and on a
+    port of 127.0.0.1, which a Trino needs; it asks for a password on both.
     """
-    from mesh_defs.processes.postgres import data_folder
+    from mesh_defs.processes.postgres import data_folder, port_of
     from mesh_defs.processes.postgres import start as start_server
     from mesh_defs.processes.provision import provision_mesh
     from mesh_defs.query.mesh import open_mesh
 
     settings = load_settings()
-    start_server(settings)
-    domains = provision_mesh(settings, open_mesh(settings))
-    click.echo(f"Postgres runs, for {', '.join(domains) or 'no domain yet'}; it lies in {data_folder(settings)}")
+    start_server(settings, port=port)
+    domains = ", ".join(provision_mesh(settings, open_mesh(settings))) or "no domain yet"
+    click.echo(f"Postgres runs on port {port_of(settings)}, for {domains}; it lies in {data_folder(settings)}")
 
 
 @postgres.command()

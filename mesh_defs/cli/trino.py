@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from mesh_defs.cli.main import FINDINGS, UNREACHABLE
 from mesh_defs.cli.render import print_json, print_table
+from mesh_defs.errors import NotFoundError, nearest
 from mesh_defs.settings import load_settings
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -80,3 +82,101 @@ def policy_server(trino_url: str, host: str, port: int) -> None:
     from mesh_defs.trino.serve import serve
 
     serve(load_settings(), host=host, port=port, trino_url=trino_url)
+
+
+@trino.command()
+@click.option("--port", default=8080, show_default=True, help="The coordinator's port of 127.0.0.1.")
+@click.option("--policy-port", default=8181, show_default=True, help="The policy server's.")
+@click.option("--heap-mb", default=1024, show_default=True, type=click.IntRange(min=768), help="Heap of each node.")
+@_JSON
+def start(port: int, policy_port: int, heap_mb: int, as_json: bool) -> None:
+    """Start a Trino on this machine, for trials: coordinator, worker and policy server, over all products that it reaches.
+
+    From the release that `mesh trino fetch` brought. It stays when this command ends, and starts its nodes again when they
+    die. It asks nobody for a password. Afterwards `mesh query --engine trino` finds it. Run it again when products changed.
+    """
+    from mesh_defs.processes.postgres import data_folder
+    from mesh_defs.processes.postgres import start as start_postgres
+    from mesh_defs.processes.programs import HOST
+    from mesh_defs.query.mesh import open_mesh
+    from mesh_defs.trino.config import Sizing
+    from mesh_defs.trino.laptop import start as start_trino
+    from mesh_defs.trino.register import register
+
+    settings = load_settings()
+    if data_folder(settings).exists():
+        start_postgres(settings)
+    mesh, url = open_mesh(settings), f"http://{HOST}:{port}"
+    sizing = Sizing(discovery_url=url, policy_url=f"http://{HOST}:{policy_port}", heap_megabytes=heap_mb)
+    config, changed, ran = start_trino(mesh, settings, sizing, policy_port=policy_port, report=_say)
+    settings = load_settings()  # with the secrets that were written meanwhile
+    done = list(register(mesh, settings))
+    if ran and changed:
+        _say("it ran already, and its catalogs changed: `mesh trino stop`, then start it again")
+    if as_json:
+        reached = {each.product: f"{each.catalog.name}.{each.schema}.{each.table}" for each in config.reached}
+        told = {each.product: each.state for each in done}
+        print_json({"url": url, "ran": ran, "reached": reached, "refused": config.refused, "registered": told})
+        return
+    for each in done:
+        if each.state == "failed":
+            _say(f"not registered: {each.product}: {each.told}")
+    for product, why in config.refused.items():
+        _say(f"not reached: {product}: {why}")
+    click.echo(f"Trino {'ran already' if ran else 'runs'} at {url}, over {len(config.reached)} products")
+
+
+@trino.command()
+def stop() -> None:
+    """Stop the Trino that `mesh trino start` started."""
+    from mesh_defs.trino.laptop import stop as stop_trino
+
+    click.echo("stopped" if stop_trino(load_settings()) else "it did not run")
+
+
+@trino.command()
+@_JSON
+def status(as_json: bool) -> None:
+    """Tell whether it runs, and what its nodes are at; exit code 3 when not all of it does."""
+    from mesh_defs.trino.laptop import nodes, running
+
+    state = running(load_settings())
+    told = nodes(state) if state is not None else {}
+    if as_json:
+        print_json({"runs": state is not None, "url": state.url if state else None, "nodes": told})
+    elif state is None:
+        click.echo("does not run — `mesh trino start`")
+    else:
+        click.echo(f"runs at {state.url}: {', '.join(f'{name} {each}' for name, each in told.items())}")
+    if state is None or set(told.values()) != {"active"}:
+        raise click.exceptions.Exit(UNREACHABLE)
+
+
+@trino.command()
+@click.argument("products", nargs=-1)
+@click.option("--anew", is_flag=True, help="Forget first what is known of them, as when another program wrote it.")
+@_JSON
+def register(products: tuple[str, ...], anew: bool, as_json: bool) -> None:
+    """Make known what a Trino does not find by itself: the files of Parquet products, and other systems' Delta tables.
+
+    Once registered, a Parquet product's table follows its publications by itself. Copies no row; may be run at any time.
+    """
+    from mesh_defs.query.mesh import open_mesh
+    from mesh_defs.trino.register import register as register_all
+
+    settings = load_settings()
+    mesh = open_mesh(settings)
+    for name in products:
+        if name not in mesh.products:
+            raise NotFoundError(f"no product '{name}'", fix=nearest(name, mesh.products))
+    done = list(register_all(mesh, settings, products=products, anew=anew))
+    if as_json:
+        print_json([{"product": each.product, "state": each.state, "told": each.told} for each in done])
+    else:
+        print_table(("product", "state", "told"), [(each.product, each.state, each.told) for each in done])
+    if any(each.state == "failed" for each in done):
+        raise click.exceptions.Exit(FINDINGS)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

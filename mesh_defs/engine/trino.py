@@ -15,18 +15,22 @@ from mesh_defs.engine.duckdb import DuckDBEngine
 from mesh_defs.engine.session import NO_PARAMETERS, Hold, Rows, Session
 from mesh_defs.engine.trino_arrow import batch_of, schema_of
 from mesh_defs.engine.trino_client import Client, Statement
-from mesh_defs.errors import EngineError
+from mesh_defs.errors import EngineError, StorageError
+from mesh_defs.model.names import literal, quoted
 from mesh_defs.model.place import TrinoAccess
 from mesh_defs.model.query import GovernedSQL, TrinoTable
 from mesh_defs.model.version import Pin
 from mesh_defs.sql.translation.translate import TrinoSQL, translate
-from mesh_defs.sql.translation.verify import verify_fences, verify_reads
+from mesh_defs.sql.translation.verify import verify_fences, verify_moments, verify_reads
 
 KEPT_MAX = 1_000
 
 
 class TrinoEngine:
-    """Safe for many threads. `tables_of` tells by which tables Trino reads a pin; StorageError for one that it does not reach."""
+    """Safe for many threads. `tables_of` tells by which tables Trino reads a pin; StorageError for one that it does not reach.
+
+    `still_same` raises StorageError for a pin that Trino names by what has become of another table since.
+    """
 
     def __init__(
         self,
@@ -35,15 +39,25 @@ class TrinoEngine:
         duckdb: DuckDBEngine,
         seconds_max: float,
         tables_of: Callable[[Pin], tuple[TrinoTable, ...]],
+        still_same: Callable[[Pin], None],
     ) -> None:
         self._client, self._duckdb, self._seconds = Client(access, seconds_max), duckdb, seconds_max
-        self.tables_of, self._checked = tables_of, Checked()
+        self.tables_of, self._still_same, self._checked = tables_of, still_same, Checked()
 
     def session(self, pins: tuple[Pin, ...]) -> "TrinoSession":
         """Return a session over exactly these pins, for one question. StorageError when a version is gone."""
         tables = {pin.product: self.tables_of(pin) for pin in pins}
         hold = self._duckdb.hold(pins)
-        return TrinoSession(hold, self._seconds, client=self._client, tables=tables, checked=self._checked)
+
+        def confirm() -> None:
+            for pin in pins:
+                self._still_same(pin)
+            for table in (each for some in tables.values() for each in some if each.location is not None):
+                require_place(table, self._client)
+
+        return TrinoSession(
+            hold, self._seconds, client=self._client, tables=tables, checked=self._checked, confirm=confirm
+        )
 
 
 class TrinoSession(Session):
@@ -57,9 +71,10 @@ class TrinoSession(Session):
         client: Client,
         tables: Mapping[str, tuple[TrinoTable, ...]],
         checked: "Checked",
+        confirm: Callable[[], None],
     ) -> None:
         super().__init__(hold, seconds_max)
-        self._client, self._tables, self._checked = client, tables, checked
+        self._client, self._tables, self._checked, self._confirm = client, tables, checked, confirm
         self._ready: tuple[TrinoSQL, pa.Schema] | None = None
         self._statement: Statement | None = None
 
@@ -67,6 +82,7 @@ class TrinoSession(Session):
         """Translate it, and see what Trino makes of that. QueryRejectedError for what has no equal there."""
         columns = self.describe(governed, parameters)
         sql = translate(governed, parameters, self._tables, [type_ for _, type_ in columns])
+        self._confirm()
         self._checked.require(sql, self._client)
         self._ready = sql, schema_of(columns)
 
@@ -78,7 +94,7 @@ class TrinoSession(Session):
         self.close()
         self._statement = self._client.start(sql.text)
         self._statement.wait()
-        return TrinoRunning(self._statement, schema)
+        return TrinoRunning(self._statement, schema, self._confirm)
 
     def cancel(self) -> None:
         """Stop what was asked, from any thread, its answer too; who waits for it is told so."""
@@ -88,10 +104,13 @@ class TrinoSession(Session):
 
 
 class TrinoRunning:
-    """A query under way on Trino. `rows` and `bytes` are what has come so far."""
+    """A query under way on Trino. `rows` and `bytes` are what has come so far.
 
-    def __init__(self, statement: Statement, schema: pa.Schema) -> None:
-        self._statement, self._schema = statement, schema
+    `confirm` raises when what was read may have been something else: it is asked before the answer counts as whole.
+    """
+
+    def __init__(self, statement: Statement, schema: pa.Schema, confirm: Callable[[], None]) -> None:
+        self._statement, self._schema, self._confirm = statement, schema, confirm
         self.rows = self.bytes = 0
 
     @property
@@ -116,6 +135,7 @@ class TrinoRunning:
             batch = batch_of(page, self._schema)
             self.rows, self.bytes = self.rows + batch.num_rows, self.bytes + batch.nbytes
             yield batch
+        self._confirm()
 
     def close(self) -> None:
         """Stop what is left of it."""
@@ -124,6 +144,14 @@ class TrinoRunning:
     def cancel(self) -> None:
         """Stop the query, from any thread; who reads it is told so."""
         self._statement.cancel()
+
+
+def require_place(table: TrinoTable, client: Client) -> None:
+    """Raise StorageError unless a registered table's name leads to where the product lies now."""
+    told = client.text(f"SHOW CREATE TABLE {table.catalog}.{quoted(table.schema)}.{quoted(table.name)}")
+    if f"location = {literal(table.location or '')}" not in told:
+        what = f"the Trino knows {table.schema}.{table.name} at another place than it lies at"
+        raise StorageError(what, fix="run `mesh trino register`")
 
 
 class Checked:
@@ -140,8 +168,12 @@ class Checked:
                 self._texts.move_to_end(sql.text)
                 return
         verify_reads(client.text(f"EXPLAIN (TYPE IO, FORMAT JSON) {sql.text}"), sql.tables)
+        live = any(each.live for each in sql.tables)
+        plan = _plan(sql.text, client) if sql.guards or live else ""
         if sql.guards:
-            verify_fences(_plan(sql.text, client), [_plan(each, client) for each in sql.guards.values()])
+            verify_fences(plan, [_plan(each, client) for each in sql.guards.values()])
+        if live:
+            verify_moments(plan, sql.tables)
         with self._lock:
             self._texts[sql.text] = None
             if len(self._texts) > KEPT_MAX:

@@ -1,7 +1,7 @@
 """Trino's client protocol over the low-level client of PyPI's `trino`: pages as they come, cancelled and ended in time.
 
-https://trino.io/docs/current/develop/client-protocol.html. Nothing but reads is ever sent, so whatever happens before the
-first page may be tried again. Results come page by page (no spooling): one page is all that is in memory.
+https://trino.io/docs/current/develop/client-protocol.html. Nothing is sent but reads, and what may be run twice, so whatever
+happens before the first page may be tried again. Results come page by page (no spooling): one page is all that is in memory.
 """
 
 import importlib
@@ -47,6 +47,11 @@ class Client:
     def text(self, sql: str) -> str:
         """Return the one value of a statement that has one: an EXPLAIN."""
         return str(next(row[0] for page in self.start(sql).pages() for row in page))
+
+    def run(self, sql: str) -> None:
+        """Run a statement that returns nothing to look at. It may be sent twice."""
+        for _ in self.start(sql).pages():
+            pass
 
     def _connected(self) -> Any:
         """Return a new connection of the library's; its own retries are of requests that may be repeated."""

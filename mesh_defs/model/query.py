@@ -28,12 +28,19 @@ class GovernedSQL:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrinoTable:
-    """A table by which a Trino reads one pin, or a part of it. `snapshot`: of an Iceberg table, the one that is pinned."""
+    """A table by which a Trino reads one pin, or a part of it. `snapshot`: of Iceberg or Delta, the version that is pinned.
+
+    Of another system's table, `columns` are those that are promised: what it calls them, and we. `location`: the place
+    that the name must lead to there. `live`: it has no versions, each scan reads it as it is then.
+    """
 
     catalog: str
     schema: str
     name: str
     snapshot: int | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    location: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

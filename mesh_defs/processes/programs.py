@@ -100,6 +100,12 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens at this port of this machine."""
+    with socket.socket() as caller:
+        return caller.connect_ex((HOST, port)) != 0
+
+
 def code_server_answers(port: int, *, timeout_seconds: float = 2) -> bool:
     """Ask a code server's health service; it serves as soon as it can tell its definitions, or why they do not load."""
     import grpc

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mesh_defs.documents.snapshot import load_snapshot
 from mesh_defs.documents.standards import read_standards
@@ -13,8 +14,11 @@ from mesh_defs.model.mesh import DataProduct, Mesh, Snapshot
 from mesh_defs.processes.apart import loading_environment
 from mesh_defs.settings import Settings
 from mesh_defs.storage.base import Readable, Storage
-from mesh_defs.storage.open import readable_at, storage_at
+from mesh_defs.storage.open import readable_at, registration_at, storage_at
 from mesh_defs.storage.places import Served, load_served
+
+if TYPE_CHECKING:
+    from mesh_defs.storage.registered import Registration
 
 
 def open_mesh(settings: Settings, *, build: bool = True) -> Mesh:
@@ -44,6 +48,12 @@ def open_storage(product: DataProduct, settings: Settings, *, write: bool = Fals
         raise StorageError(what, where=product.contract.file, fix="write it with the system that it belongs to")
     access = settings.access(product.contract.domain, product.storage, write=write)
     return storage_at(served_from(product.contract, settings).server, access)
+
+
+def open_registration(product: DataProduct, settings: Settings, *, write: bool = False) -> "Registration":
+    """Open the table by which a Trino reads the product's Parquet files, where they are served from."""
+    access = settings.access(product.contract.domain, product.storage, write=write)
+    return registration_at(served_from(product.contract, settings).server, access)
 
 
 def open_readable(product: DataProduct, settings: Settings) -> Readable:

@@ -23,7 +23,7 @@ def choose(
     """
     if asked == "trino":
         if unreached is None:
-            fix = "set MESH_TRINO_URL to a coordinator's, or ask with --engine duckdb"
+            fix = "run `mesh trino start`, set MESH_TRINO_URL to a coordinator's, or ask with --engine duckdb"
             raise UnreachableError("no Trino is known to this mesh", fix=fix)
         for product, why in unreached.items():
             raise QueryRejectedError(f"Trino does not reach {product}: {why}", fix="or ask with --engine duckdb")

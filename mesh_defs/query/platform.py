@@ -22,7 +22,7 @@ from mesh_defs.processes.apart import driver_environment, worker_environment
 from mesh_defs.query.mesh import open_mesh, open_readable
 from mesh_defs.query.plan import choose
 from mesh_defs.query.prepare import Preparer
-from mesh_defs.query.tables import tables_of
+from mesh_defs.query.tables import still_same, tables_of
 from mesh_defs.settings import Settings
 from mesh_defs.storage.base import Readable
 
@@ -120,6 +120,7 @@ def _trino(settings: Settings, mesh: Mesh, engine: DuckDBEngine) -> TrinoEngine 
         duckdb=engine,
         seconds_max=mesh.standards.query_seconds_max,
         tables_of=lambda pin: tables_of(pin, mesh, settings),
+        still_same=lambda pin: still_same(pin, mesh, settings),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from duckdb import DuckDBPyConnection
 
-from mesh_defs.errors import UnreachableError
+from mesh_defs.errors import StorageError, UnreachableError
 from mesh_defs.model.place import Access
 from mesh_defs.model.version import Pin, Version
 from mesh_defs.storage.external_base import Reader, Source
@@ -46,6 +46,19 @@ class External:
             published_at=version.published_at,
             scan=scan.text,
         )
+
+    def for_trino(self, version: str) -> tuple[tuple[str, str], ...]:
+        """Return the promised columns, (name there, promised name), as a Trino reads them exactly as DuckDB does.
+
+        StorageError for what it does not, and for a kind of source that it does not reach.
+        """
+        if self.source.server.kind == "delta":
+            return DeltaSource().for_trino(self.source, version)
+        if self.source.server.kind != "postgres":
+            raise StorageError("Trino reads no such source", fix="have its writer offer it as Delta or Postgres")
+        from mesh_defs.storage.external_postgres import PostgresSource
+
+        return PostgresSource().for_trino(self.source, version)
 
     def data_version(self, version: Version) -> str:
         """Return what changes exactly when the rows do: the version's id, or a digest of all rows where that is no proof.

@@ -19,12 +19,14 @@ from mesh_defs.sql.types import duckdb_type
 from mesh_defs.storage.external_base import Scan, Source
 from mesh_defs.storage.external_files import LyingFile, common_place, is_s3, shown, still_lying
 from mesh_defs.storage.external_parquet import ParquetSource, file_columns, reach, scan_of
+from mesh_defs.storage.external_trino import DELTA, alike
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 # https://github.com/delta-io/delta/blob/master/PROTOCOL.md#valid-feature-names-in-table-features
 _KNOWN_FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening", "typeWidening-preview"}
+_UNTRIED = {"typeWidening", "typeWidening-preview"}
 _TYPES = {
     "string": "VARCHAR",
     "long": "BIGINT",
@@ -57,10 +59,7 @@ class DeltaSource:
 
     def scan(self, source: Source, version: Version) -> Scan:
         """Read the log as of that version; the table's own schema says which columns old files may lack."""
-        table = _open(source, version=int(version.id.rpartition("-")[2]))
-        if _id(table) != version.id:
-            fix = "ask again to read the newest version"
-            raise StorageError(f"version {version.id} is gone: the table was made anew", where=_where(source), fix=fix)
+        table = self._at(source, version.id)
         nullable = frozenset(field.name for field in table.schema().fields if field.nullable)
         return scan_of(list(_files(table, source)), source, absent=nullable)
 
@@ -71,6 +70,25 @@ class DeltaSource:
         nested = file_columns(source, first.location) if first else {}
         fields = {field.name: _type(field.type) for field in table.schema().fields}
         return _where(source), {name: type_ or nested.get(name, "VARCHAR") for name, type_ in fields.items()}
+
+    def for_trino(self, source: Source, version: str) -> tuple[tuple[str, str], ...]:
+        """Return the promised columns as `external_trino.alike`, at that version of the table.
+
+        StorageError for what a Trino does not read alike, and for a table that was made anew since.
+        """
+        table = self._at(source, version)
+        if widened := set(table.protocol().reader_features or ()) & _UNTRIED:
+            raise _refused(source, f"the table has {', '.join(sorted(widened))}", "have its writer rewrite it without")
+        return alike(
+            source.columns, {each.name: _named(each.type) for each in table.schema().fields}, DELTA, _where(source)
+        )
+
+    def _at(self, source: Source, version: str) -> "DeltaTable":
+        table = _open(source, version=number_of(version))
+        if _id(table) != version:
+            fix = "ask again to read the newest version"
+            raise StorageError(f"version {version} is gone: the table was made anew", where=_where(source), fix=fix)
+        return table
 
     def rows(self, source: Source) -> int | None:
         """The rows that the log counts; None where its writer did not count."""
@@ -172,8 +190,17 @@ def _id(table: "DeltaTable") -> str:
     return f"delta-{str(table.metadata().id)[:8]}-{table.version()}"
 
 
+def number_of(version: str) -> int:
+    """Return the number that the table's log has for one of its versions."""
+    return int(version.rpartition("-")[2])
+
+
+def _named(declared: Any) -> str:
+    return str(getattr(declared, "type", declared))
+
+
 def _type(declared: Any) -> str | None:
-    name = str(getattr(declared, "type", declared))
+    name = _named(declared)
     return _TYPES.get(name) or (duckdb_type(name) if name.startswith("decimal") else None)
 
 

@@ -20,6 +20,7 @@ from mesh_defs.model.place import Access
 from mesh_defs.model.version import Part, Pin, Version
 from mesh_defs.storage.external_base import Scan, Source, looking
 from mesh_defs.storage.external_columns import matching, promised_select
+from mesh_defs.storage.external_trino import POSTGRES, alike
 from mesh_defs.storage.postgres_database import Connection, database_of
 from mesh_defs.storage.postgres_failures import told
 
@@ -42,6 +43,11 @@ GROUP BY n.oid, c.oid, c.relkind, c.relfilenode, c.reltuples
 _NAMES = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind IN ('r', 'm', 'p', 'v', 'f') ORDER BY 1 LIMIT 1000
+"""
+_TYPES = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
 """
 # A row's text depends on these; they make it the same in every session, and exact.
 _STEADY = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'iso_8601'; SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'"  # noqa: E501
@@ -96,6 +102,18 @@ class PostgresSource:
             table = ".".join(map(quoted, (alias, source.server.place, source.server.table or "")))
             rows = connection.execute(f"DESCRIBE {table}").fetchall()
         return _where(source), {row[0]: row[1] for row in rows}
+
+    def for_trino(self, source: Source, version: str) -> tuple[tuple[str, str], ...]:
+        """Return the promised columns as `external_trino.alike`; StorageError for what a Trino does not read alike."""
+        server = source.server
+        if (told := f"{server.place}.{server.table}") != told.lower():
+            what = f"a Trino knows no capitals in the name {told}"
+            raise StorageError(
+                what, where=_where(source), fix="have its writer offer a view of a name in small letters"
+            )
+        with self._connected(source) as connection:
+            found = {str(name): str(type_) for name, type_ in connection.execute(_TYPES, [server.place, server.table])}
+        return alike(source.columns, found, POSTGRES, _where(source))
 
     def prepare(self, connection: DuckDBPyConnection, pin: Pin, access: Access, seconds_max: float) -> None:
         """Attach the schema read-only. One scan is one statement: a table that is swapped meanwhile is never mixed."""

@@ -26,7 +26,7 @@ from mesh_defs.storage.iceberg_files import Files, Folder
 from mesh_defs.storage.iceberg_io import TableIO
 from mesh_defs.storage.iceberg_names import domain_of, table_of
 from mesh_defs.storage.iceberg_sweep import swept
-from mesh_defs.storage.iceberg_types import exact_select, field_ids, schema_of
+from mesh_defs.storage.iceberg_types import exact_select, field_ids, kept_types, schema_of
 from mesh_defs.storage.iceberg_versions import KIND, Versions, record_of, summary_of, version_of
 from mesh_defs.storage.layout import new_id, staged_at
 from mesh_defs.storage.manifest import Record, decode, encode
@@ -70,7 +70,8 @@ class IcebergStorage:
             columns = described(connection, exact)
         with self.tables.reading("the new version could not be staged") as table:
             known = main_schema(table.metadata) if table else None
-            schema = schema_of(connection, columns, known, table.metadata.last_column_id if table else 0)
+            kept = kept_types(connection, columns)
+            schema = schema_of(kept, known, table.metadata.last_column_id if table else 0)
         id, what = new_id(self.clock()), "the new version could not be written"
         path = f"parts/{id}/0.parquet"
         with self._told(what), self.files.staged(connection, path) as file:
@@ -275,11 +276,12 @@ def iceberg_at(server: Server, access: Access, clock: Callable[[], datetime]) ->
     """Return the storage of the product whose table's files lie at the server's place; connects to nothing yet."""
     identifier = table_of(domain_of(access), server.place)
     return IcebergStorage(
-        Tables(database=database_of(access), files=_files_at(server, access), identifier=identifier), clock
+        Tables(database=database_of(access), files=files_at(server, access), identifier=identifier), clock
     )
 
 
-def _files_at(server: Server, access: Access) -> Files:
+def files_at(server: Server, access: Access) -> Files:
+    """Return the files at a server's place, in a folder or in a bucket."""
     if not server.place.startswith("s3://"):
         return Folder(Path(access.root / server.place).absolute())
     from mesh_defs.storage.iceberg_objects import Bucket

@@ -5,7 +5,7 @@ cannot do the other. A commit is one UPDATE of the table's row, over exactly the
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -90,6 +90,13 @@ class Tables:
             own.execute(_LOCK, [f"mesh iceberg {'.'.join(self.identifier)}"])
             own.commit()
             yield self._found(own)
+
+    def forget(self, what: str) -> None:
+        """Take the table out of the catalog, whatever became of its files, which stay; harmless when it is not there."""
+        with self._told(what), self._connected() as own:
+            if _exists(own):
+                with suppress(NoSuchTableError):
+                    Catalog(own, TableIO(self.files)).drop_table(self.identifier)
 
     def _found(self, own: Connection) -> Found:
         catalog = Catalog(own, TableIO(self.files))

@@ -39,6 +39,8 @@ _SPEC = UNPARTITIONED_PARTITION_SPEC
 # Nobody retries but the step itself: a commit that lost against another program must look at what that one did.
 _PROPERTIES = {"format-version": "2", "commit.retry.num-retries": "0"}
 _NO_SNAPSHOT = 0
+# https://iceberg.apache.org/spec/#name-mapping-serialization
+_NAMES = "schema.name-mapping.default"
 _METRICS = "write.metadata.metrics"
 _TIMES = (DateType, TimestampType, TimestamptzType)
 
@@ -87,7 +89,7 @@ def _statistics(schema: Schema, file: Path) -> dict[str, Any]:
 
 
 def published_file(part: Part, location: str) -> DataFile:
-    """Return as much of a published file as it takes to drop it, whatever became of its bytes."""
+    """Return a published file without statistics: what it takes to drop it, whatever became of its bytes."""
     data_file = DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=location,
@@ -135,13 +137,16 @@ def commit(
     location: str,
     properties: Mapping[str, str],
     whole: bool,
+    names: str | None = None,
 ) -> None:
     """Let the table's `main` be a new snapshot: that before it, with these files and without those. One step.
 
-    `whole`: no file stays. Creates the table with its first snapshot. StorageError when its columns changed since the files
-    were staged.
+    `whole`: no file stays. `names`: how the columns of files without field ids are known, as Iceberg's name mapping. Creates
+    the table with its first snapshot. StorageError when its columns changed since the files were staged.
     """
     transaction = _begun(found, _merged([schema for schema, _ in added]), identifier, location, whole=whole)
+    if names is not None:
+        transaction.set_properties({_NAMES: names})
     update = transaction.update_snapshot(snapshot_properties=dict(properties))
     # To overwrite is to read every manifest of the table, to append none.
     with intact("a manifest", location), update.overwrite() if dropped else update.fast_append() as snapshot:

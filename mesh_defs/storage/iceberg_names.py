@@ -6,6 +6,7 @@
     namespace     the domain
     table         the last folder of the product's place, by custom its name; the major version is in the snapshot
 
+The Parquet products of a domain may be listed besides, in the namespace `<domain>_parquet` (`storage.registered`).
 The table's `main` is what readers of the product see; each published version is one snapshot of it.
 """
 
@@ -20,6 +21,11 @@ CATALOG_SCHEMA = "mesh_iceberg"
 FORMAT_PROPERTY, VERSION_PROPERTY = "mesh.format", "mesh.version"
 FORMAT = "1"
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def listed_namespace(domain: str) -> str:
+    """Return the namespace of a domain's Parquet products: never one of its Iceberg products."""
+    return f"{domain}_parquet"
 
 
 def domain_of(access: Access) -> str:

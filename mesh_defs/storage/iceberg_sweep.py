@@ -31,7 +31,7 @@ def swept(found: Found, files: Files, now: datetime, retention_seconds: float) -
         *_records(files, {version.id for version in kept}),
         *_orphans(files, kept, cutoff),
         *_refused(files, cutoff),
-        *(_metadata(found, files, retention_seconds) if found.table else ()),
+        *(unreached(found, files, retention_seconds) if found.table else ()),
     ]
     files.remove(doomed)
     return tuple(name.rstrip("/") for name in doomed)
@@ -82,8 +82,8 @@ def _refused(files: Files, cutoff: datetime) -> Iterator[str]:
     return (f"refused/{one.id}/" for one in files.quarantined() if one.refused_at < cutoff)
 
 
-def _metadata(found: Found, files: Files, retention_seconds: float) -> Iterator[str]:
-    """Yield Iceberg's own files that nothing leads to, when they are old by the clock of whoever keeps them.
+def unreached(found: Found, files: Files, retention_seconds: float) -> Iterator[str]:
+    """Yield Iceberg's own files that no snapshot leads to, when they are old by the clock of whoever keeps them.
 
     A reader may have found the one before just now, and another program may be about to commit a new one.
     """

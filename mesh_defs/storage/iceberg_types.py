@@ -62,6 +62,8 @@ _WIDER: Mapping[str, str] = {
     "TIMESTAMP_S": "TIMESTAMP",
     "TIMESTAMP_MS": "TIMESTAMP",
 }
+# All of their values are 32-bit integers, as which a Parquet file has them.
+_SMALL = frozenset({"TINYINT", "SMALLINT", "UTINYINT", "USMALLINT"})
 # https://iceberg.apache.org/spec/#schema-evolution: what a column's type may become while it stays the same column.
 _PROMOTED = {(IntegerType(), LongType()), (FloatType(), DoubleType())}
 _ANY_ID = 0
@@ -77,15 +79,32 @@ def exact_select(connection: DuckDBPyConnection, select: str, columns: Mapping[s
     return f"SELECT * REPLACE ({', '.join(changed)}) FROM (\n{select}\n)" if changed else select
 
 
-def schema_of(connection: DuckDBPyConnection, columns: Mapping[str, str], known: Schema | None, last_id: int) -> Schema:
-    """Return the Iceberg schema of these columns (name -> a type that is kept), in their order.
+def kept_types(connection: DuckDBPyConnection, columns: Mapping[str, str]) -> dict[str, IcebergType]:
+    """Return these columns' types of Iceberg, where it keeps DuckDB's as they are."""
+    return {name: iceberg_type(connection.sqltype(type_)) for name, type_ in columns.items()}
+
+
+def read_type(name: str, type_: duckdb.sqltypes.DuckDBPyType) -> IcebergType:
+    """Return the type of Iceberg as which a column of a Parquet file is read that was not written for Iceberg.
+
+    StorageError for one that its readers would take for something else, such as unsigned integers.
+    """
+    if str(type_) in _SMALL:
+        return IntegerType()
+    if _kept(name, type_) != str(type_):
+        what = f"column '{name}' holds {type_}, which other readers of its files take for something else"
+        raise StorageError(what, fix="CAST it in the product's SELECT (BIGINT, DECIMAL(38,0), TIMESTAMP, VARCHAR)")
+    return iceberg_type(type_)
+
+
+def schema_of(columns: Mapping[str, IcebergType], known: Schema | None, last_id: int) -> Schema:
+    """Return the Iceberg schema of these columns, in their order.
 
     Ids are those of `known`, the schema of what is published, and otherwise new ones after `last_id`.
     """
     same = {field.name: field for field in known.fields} if known else {}
-    wanted = [(name, iceberg_type(connection.sqltype(type_))) for name, type_ in columns.items()]
-    again = [_again(same.get(name), type_) for name, type_ in wanted]
-    new = [_optional(name, type_) for (name, type_), old in zip(wanted, again, strict=True) if old is None]
+    again = [_again(same.get(name), type_) for name, type_ in columns.items()]
+    new = [_optional(name, type_) for (name, type_), old in zip(columns.items(), again, strict=True) if old is None]
     ids = count(last_id + 1)
     fresh = iter(assign_fresh_schema_ids(Schema(*new), lambda: next(ids)).fields)
     return Schema(*(old or next(fresh) for old in again))
@@ -135,7 +154,7 @@ def _again(old: NestedField | None, type_: IcebergType) -> NestedField | None:
     """Return the field that is already there under this name, with the type that is wanted; None for another one."""
     if old is None:
         return None
-    if _fresh(old.field_type) == _fresh(type_):
+    if unnumbered(old.field_type) == unnumbered(type_):
         return old
     before = old.field_type
     wider = (before, type_) in _PROMOTED or (
@@ -147,8 +166,8 @@ def _again(old: NestedField | None, type_: IcebergType) -> NestedField | None:
     return NestedField(field_id=old.field_id, name=old.name, field_type=type_, required=False) if wider else None
 
 
-def _fresh(type_: IcebergType) -> IcebergType:
-    """The type with ids from 1 on, so that two can be compared whatever theirs are."""
+def unnumbered(type_: IcebergType) -> IcebergType:
+    """Return the type with ids from 1 on, so that two can be compared whatever theirs are."""
     return assign_fresh_schema_ids(Schema(_optional("x", type_))).fields[0].field_type
 
 

@@ -16,6 +16,7 @@ from mesh_defs.model.version import Candidate, Part, Pin, Version
 from mesh_defs.storage import durable
 from mesh_defs.storage.base import Refused
 from mesh_defs.storage.failures import told
+from mesh_defs.storage.follow import Follower
 from mesh_defs.storage.layout import Layout, new_id, staged_at
 from mesh_defs.storage.manifest import MEND, Look, Manifest, Record
 from mesh_defs.storage.partitions import merged_parts
@@ -32,11 +33,12 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class LocalStorage:
-    """A `Storage` in one folder of a local disk."""
+    """A `Storage` in one folder of a local disk. `follower`: of its table for Trino, where there may be one."""
 
     format: PartFormat
     layout: Layout
     clock: Callable[[], datetime] = utc_now
+    follower: Follower | None = None
 
     @property
     def kind(self) -> StorageKind:
@@ -100,6 +102,12 @@ class LocalStorage:
 
     def publish(self, candidate: Candidate, *, stamp: Mapping[str, Any]) -> Version:
         """Merge the candidate into what is current and flip the pointer, under the place's lock."""
+        version = self._published(candidate, stamp)
+        if self.follower:
+            self.follower.changed(self)
+        return version
+
+    def _published(self, candidate: Candidate, stamp: Mapping[str, Any]) -> Version:
         with self._locked("the new version could not be published"):
             look = self.manifest.look()
             current = look.record.version if look.record else None
@@ -188,7 +196,10 @@ class LocalStorage:
         if not self.layout.place.is_dir():
             return ()
         with self._locked("old versions could not be removed"):
-            return swept(self.manifest, now, retention_seconds)
+            removed = swept(self.manifest, now, retention_seconds)
+        if self.follower:
+            self.follower.changed(self, retention_seconds=retention_seconds)
+        return removed
 
     def retire(self) -> tuple[str, ...]:
         """Remove the folder: the pointer first, so that a crash leaves no pointer to parts that are gone."""
@@ -198,6 +209,8 @@ class LocalStorage:
             removed = tuple(sorted(path.name for path in self.layout.place.iterdir()))
             self.layout.pointer.unlink(missing_ok=True)
             shutil.rmtree(self.layout.place)
+        if self.follower:
+            self.follower.retired()
         return removed
 
     def _look(self) -> Look:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from duckdb import DuckDBPyConnection
 
@@ -17,10 +17,14 @@ from mesh_defs.storage.duckdb import DuckDBParts
 from mesh_defs.storage.external import External, attach_external, external_paths
 from mesh_defs.storage.external_base import Source
 from mesh_defs.storage.failures import told
+from mesh_defs.storage.follow import follower_of
 from mesh_defs.storage.layout import Layout
 from mesh_defs.storage.local import LocalStorage, utc_now
 from mesh_defs.storage.parquet import ParquetParts
 from mesh_defs.storage.parts import PartFormat
+
+if TYPE_CHECKING:
+    from mesh_defs.storage.registered import Registration
 
 # A step's own scans; the door says how long a query may take.
 SCAN_SECONDS_MAX = 3600.0
@@ -39,9 +43,16 @@ def storage_at(server: Server, access: Access, *, clock: Callable[[], datetime] 
         s3: Storage = _s3("s3").s3_at(server, access, clock)
         return s3
     if server.kind == "iceberg":
-        iceberg: Storage = _iceberg().iceberg_at(server, access, clock)
+        iceberg: Storage = _iceberg("iceberg").iceberg_at(server, access, clock)
         return iceberg
-    return LocalStorage(FORMATS[server.kind], Layout((access.root / server.place).absolute()), clock)
+    follower = follower_of(server, access) if server.kind == "parquet" else None
+    return LocalStorage(FORMATS[server.kind], Layout((access.root / server.place).absolute()), clock, follower)
+
+
+def registration_at(server: Server, access: Access) -> "Registration":
+    """Return the table that lists a Parquet product's files for a Trino; connects to nothing yet."""
+    registration: Registration = _iceberg("registered").registration_at(server, access)
+    return registration
 
 
 def readable_at(contract: Contract, server: Server, access: Access) -> Readable:
@@ -101,10 +112,10 @@ def _postgres() -> Any:
         raise UnreachableError(f"'{error.name}' is not installed", fix="install mesh-defs[postgres]") from None
 
 
-def _iceberg() -> Any:
+def _iceberg(module: str) -> Any:
     """As with Postgres: importing pyiceberg takes 0.5 s. Whoever only reads a pin does without."""
     try:
-        return import_module("mesh_defs.storage.iceberg")
+        return import_module(f"mesh_defs.storage.{module}")
     except ModuleNotFoundError as error:
         raise UnreachableError(f"'{error.name}' is not installed", fix="install mesh-defs[iceberg]") from None
 

@@ -10,19 +10,17 @@ from urllib.parse import quote, urlencode
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Contract, Server
-from mesh_defs.model.names import literal, quoted
 from mesh_defs.model.place import Access
+from mesh_defs.storage.iceberg_names import CATALOG, CATALOG_SCHEMA, listed_namespace
 from mesh_defs.storage.postgres_names import view_of
 
 # Parts of a libpq URL that mean the same in a JDBC one.
 _JDBC = {"sslmode": "sslmode", "sslrootcert": "sslrootcert", "application_name": "ApplicationName"}
 _KNOWN = {"host", "port", "dbname", "user", "password", *_JDBC}
-# Where the Iceberg tables of a domain are listed in its Postgres (`storage.iceberg_names`).
-_LAKE_SCHEMA, _LAKE_CATALOG = "mesh_iceberg", "mesh"
-# What Postgres means by them was not tried; nor would the tables that a query reads stand in its plan.
-_NOTHING_COMPUTED = dict.fromkeys(
-    ("aggregation-pushdown.enabled", "join-pushdown.enabled", "topn-pushdown.enabled"), "false"
-)
+# Postgres would compute by its own rules, in statements that show no table to whoever looks at the plan.
+_NOTHING_COMPUTED = {
+    f"{what}-pushdown.enabled": "false" for what in ("aggregation", "complex-expression", "join", "topn")
+}
 _TO_LAKE = "name an Iceberg server in its contract, then `mesh renovate` it"
 
 
@@ -40,14 +38,14 @@ class Reached:
     """Where a product is, for whoever asks Trino directly. (In Postgres that is the view of its major version; a plan
     that pins versions names their tables in the same schema.)
 
-    `register`: what a person runs once, for a table that its catalog does not know by itself.
+    `location`: of a table that its catalog does not know by itself, what it must be registered for there (`trino.register`).
     """
 
     product: str
     catalog: Catalog
     schema: str
     table: str
-    register: str | None = None
+    location: str | None = None
 
 
 def reach(contract: Contract, server: Server, access: Access, *, seconds_max: float) -> Reached:
@@ -75,7 +73,23 @@ def _postgres(contract: Contract, server: Server, access: Access, seconds_max: f
 
 
 def _iceberg(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
-    connection, secrets = _jdbc(contract, access, {"currentSchema": _LAKE_SCHEMA})
+    return _in_lake(contract, server, access, contract.domain)
+
+
+def _listed(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
+    """A product of Parquet files, by the Iceberg table that lists them."""
+    if contract.external:
+        what = "the Parquet files of another system are no table that keeps its versions"
+        raise StorageError(what, where=contract.product, fix="have its writer offer it as Delta or Postgres")
+    if access.postgres is None:
+        what = "its Parquet files are read as a table that the domain's Postgres lists, and it has none"
+        fix = f"set {access.variable}_POSTGRES, then `mesh trino register {contract.product}`"
+        raise StorageError(what, where=contract.product, fix=fix)
+    return _in_lake(contract, server, access, listed_namespace(contract.domain))
+
+
+def _in_lake(contract: Contract, server: Server, access: Access, namespace: str) -> Reached:
+    connection, secrets = _jdbc(contract, access, {"currentSchema": CATALOG_SCHEMA})
     on_s3 = server.place.startswith("s3://")
     files, keys = _files(contract, access, on_s3=on_s3)
     properties = {
@@ -83,7 +97,7 @@ def _iceberg(contract: Contract, server: Server, access: Access, seconds_max: fl
         "iceberg.catalog.type": "jdbc",
         "iceberg.jdbc-catalog.driver-class": "org.postgresql.Driver",
         **{f"iceberg.jdbc-catalog.connection-{name}": value for name, value in connection.items()},
-        "iceberg.jdbc-catalog.catalog-name": _LAKE_CATALOG,
+        "iceberg.jdbc-catalog.catalog-name": CATALOG,
         # Trino asks for one, and writes nothing there: it is read only.
         "iceberg.jdbc-catalog.default-warehouse-dir": _root_of(server.place) if on_s3 else f"file://{access.root}",
         "iceberg.security": "read_only",
@@ -93,7 +107,7 @@ def _iceberg(contract: Contract, server: Server, access: Access, seconds_max: fl
         name=f"{contract.domain}_iceberg{'_s3' if on_s3 else ''}", properties=properties, secrets=secrets | keys
     )
     table = server.place.rstrip("/").rpartition("/")[2]
-    return Reached(product=contract.product, catalog=catalog, schema=contract.domain, table=table)
+    return Reached(product=contract.product, catalog=catalog, schema=namespace, table=table)
 
 
 def _root_of(place: str) -> str:
@@ -112,17 +126,8 @@ def _delta(contract: Contract, server: Server, access: Access, seconds_max: floa
     }
     name, table = f"{contract.domain}_delta{'_s3' if on_s3 else ''}", contract.product.partition(".")[2]
     place = server.place if on_s3 else f"file://{access.root / server.place}"
-    register = (
-        f"CREATE SCHEMA IF NOT EXISTS {name}.{quoted(contract.domain)};\n"
-        f"CALL {name}.system.register_table({literal(contract.domain)}, {literal(table)}, {literal(place)});\n"
-    )
     catalog = Catalog(name=name, properties=properties, secrets={"MESH_TRINO_METASTORE": "", **keys})
-    return Reached(product=contract.product, catalog=catalog, schema=contract.domain, table=table, register=register)
-
-
-def _unregistered(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
-    what = "its Parquet files are no table that Trino knows: they would have to be registered in Iceberg"
-    raise StorageError(what, where=contract.product, fix=_TO_LAKE)
+    return Reached(product=contract.product, catalog=catalog, schema=contract.domain, table=table, location=place)
 
 
 def _single(contract: Contract, server: Server, access: Access, seconds_max: float) -> Reached:
@@ -135,8 +140,8 @@ _REACH: Mapping[str, Callable[[Contract, Server, Access, float], Reached]] = {
     "postgres": _postgres,
     "iceberg": _iceberg,
     "delta": _delta,
-    "parquet": _unregistered,
-    "s3": _unregistered,
+    "parquet": _listed,
+    "s3": _listed,
     "duckdb": _single,
 }
 

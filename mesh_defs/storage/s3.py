@@ -17,6 +17,7 @@ from mesh_defs.model.place import Access
 from mesh_defs.model.version import Candidate, Part, Pin, Version
 from mesh_defs.storage import failures, s3_reading
 from mesh_defs.storage.base import Refused
+from mesh_defs.storage.follow import Follower, follower_of
 from mesh_defs.storage.layout import new_id
 from mesh_defs.storage.manifest import MEND, Record, encode
 from mesh_defs.storage.parquet import ParquetParts, scan
@@ -42,16 +43,18 @@ _PARTS = ParquetParts()
 
 def s3_at(server: Server, access: Access, clock: Callable[[], datetime]) -> "S3Storage":
     """Return the storage of one product below `s3://bucket/prefix`."""
-    return S3Storage(Objects(server.place, access.s3, access.variable), access, clock)
+    objects = Objects(server.place, access.s3, access.variable)
+    return S3Storage(objects, access, clock, follower_of(server, access))
 
 
 @dataclass(frozen=True, slots=True)
 class S3Storage:
-    """A `Storage` of Parquet files below one prefix."""
+    """A `Storage` of Parquet files below one prefix. `follower`: of its table for Trino, where there may be one."""
 
     objects: Objects
     access: Access
     clock: Callable[[], datetime]
+    follower: Follower | None = None
 
     @property
     def kind(self) -> StorageKind:
@@ -117,6 +120,12 @@ class S3Storage:
 
         On StorageUnreachableError it is open whether it was published, or will be together with the next version.
         """
+        version = self._published(candidate, stamp)
+        if self.follower:
+            self.follower.changed(self)
+        return version
+
+    def _published(self, candidate: Candidate, stamp: Mapping[str, Any]) -> Version:
         with self._told("the new version could not be published"):
             sight = self.manifest.sight()
             look = sight.look
@@ -234,14 +243,20 @@ class S3Storage:
     def sweep(self, now: datetime, retention_seconds: float) -> tuple[str, ...]:
         """Remove what nobody can be reading; nobody waits meanwhile."""
         with self._told("old versions could not be removed"):
-            return swept(self.manifest, now, retention_seconds)
+            removed = swept(self.manifest, now, retention_seconds)
+        if self.follower:
+            self.follower.changed(self, retention_seconds=retention_seconds)
+        return removed
 
     def retire(self) -> tuple[str, ...]:
         """Remove every object below the prefix: the parts last, so that no pointer outlives what it names."""
         with self._told("the place could not be removed"):
             names = sorted(self.objects.names(""), key=lambda name: (name.startswith("parts/"), name))
             self.objects.remove(names)
-            return (*names, *self.objects.abort_uploads("", 0))
+            removed = (*names, *self.objects.abort_uploads("", 0))
+        if self.follower:
+            self.follower.retired()
+        return removed
 
     def _sight(self) -> Sight:
         with self._told("the pointer cannot be read"):

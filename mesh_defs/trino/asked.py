@@ -9,7 +9,7 @@ from typing import Any
 class Asked:
     """One question about one thing. Names are as Trino has them: lower case. What the thing lacks is empty.
 
-    `columns` of a table; `owner` of a query.
+    `columns` of a table; `owner` of a query; `routine`: a procedure's name.
     """
 
     user: str
@@ -20,6 +20,7 @@ class Asked:
     table: str = ""
     columns: tuple[str, ...] = ()
     owner: str = ""
+    routine: str = ""
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -48,7 +49,8 @@ def each_asked(body: Mapping[str, Any]) -> Iterator[Asked]:
 def _about(told: Mapping[str, Any], resource: Mapping[str, Any]) -> Asked:
     context, action = told["context"], told["action"]
     column, table, schema = (resource.get(name) or {} for name in ("column", "table", "schema"))
-    named = {**schema, **table, **column}
+    function = resource.get("function") or {}
+    named = {**schema, **table, **column, **(function.get("catalogSchema") or {})}
     columns = [column["columnName"]] if column else table.get("columns") or ()
     return Asked(
         user=str(context["identity"]["user"]),
@@ -58,5 +60,6 @@ def _about(told: Mapping[str, Any], resource: Mapping[str, Any]) -> Asked:
         schema=str(named.get("schemaName", "")),
         table=str(named.get("tableName", "")),
         columns=tuple(str(each) for each in columns),
+        routine=str(function.get("functionName", "")),
         owner=str((resource.get("user") or {}).get("user", "")),
     )

@@ -59,26 +59,24 @@ class Config:
 
 def config_of(mesh: Mesh, settings: Settings, sizing: Sizing) -> Config:
     """Return the folder for all products that a Trino can reach, by the stores that readers are given."""
-    reached: list[Reached] = []
+    found: list[Reached] = []
     refused: dict[str, str] = {}
     for product in mesh.products.values():
         try:
-            reached.append(_reached(product, mesh, settings))
+            found.append(reached(product, mesh, settings))
         except StorageError as error:
             refused[product.name] = f"{error.what} — {error.fix}"
-    catalogs = _catalogs(reached)
-    register = "".join(each.register for each in reached if each.register)
-    once = f"-- Run once, as who may: tables that Trino does not find by itself.\n{register}"
+    catalogs = _catalogs(found)
     files = {
         **_nodes(mesh, sizing, settings.trino_user),
         **{f"etc/catalog/{each.name}.properties": _properties(each.properties) for each in catalogs},
-        **({"register.sql": once} if register else {}),
     }
     secrets = {name: value for each in catalogs for name, value in each.secrets.items()}
-    return Config(files=files, reached=tuple(reached), refused=refused, secrets=secrets)
+    return Config(files=files, reached=tuple(found), refused=refused, secrets=secrets)
 
 
-def _reached(product: DataProduct, mesh: Mesh, settings: Settings) -> Reached:
+def reached(product: DataProduct, mesh: Mesh, settings: Settings) -> Reached:
+    """Return where Trino finds a product, by the store that its readers are given. StorageError when it does not."""
     access = settings.access(product.contract.domain, product.storage, write=False)
     server = served_from(product.contract, settings).server
     return reach(product.contract, server, access, seconds_max=mesh.standards.query_seconds_max)

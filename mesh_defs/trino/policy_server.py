@@ -11,7 +11,7 @@ the query. Each reading of a product is on record before it is allowed.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -44,6 +44,7 @@ class PolicyServer:
     sight: Sight
     canary: Canary
     names: Names
+    door: str | None = field(default=None, repr=False)
 
     def app(self) -> Starlette:
         """The ASGI app."""
@@ -72,7 +73,7 @@ class PolicyServer:
         if question.schema == _LISTS:
             return []
         rights = self._rights()
-        if question.user == self.names.filters:
+        if question.user == self.names.filters or rights.is_door(question):
             return []
         shown = rights.shown(question)
         if shown is None:
@@ -97,6 +98,8 @@ class PolicyServer:
             return self.canary.mask(question)
         if question.schema == _LISTS or question.user == self.names.filters:
             return None
+        if rights.is_door(question):
+            return None
         if question.place not in seen:
             seen[question.place] = rights.shown(question)
         shown = seen[question.place]
@@ -112,7 +115,8 @@ class PolicyServer:
             return False
         rights = self._rights()
         allowed = rights.allows(question)
-        if question.operation == "SelectFromColumns" and question.user != self.names.filters:
+        own = question.user == self.names.filters or rights.is_door(question)
+        if question.operation == "SelectFromColumns" and not own:
             self._record(question, rights, allowed=allowed)
         return allowed
 
@@ -137,7 +141,7 @@ class PolicyServer:
 
     def _rights(self) -> Rights:
         platform, places = self.sight()
-        return Rights(platform, platform.policy(), places, self.names.filters)
+        return Rights(platform, platform.policy(), places, self.names.filters, self.door)
 
 
 def _endpoint(answer: Callable[[Mapping[str, Any]], object]) -> Callable[[Request], Any]:

@@ -19,6 +19,8 @@ from mesh_defs.sql.translation.native import NativeView, native_view
 from mesh_defs.trino.asked import Asked
 
 Place = tuple[str, str, str]
+# How the door's own name begins on a Trino that asks for no password: what follows is drawn at random, and secret.
+DOOR = "mesh-door-"
 # In each catalog; what it lists, Trino asks about thing by thing.
 _LISTS = "information_schema"
 
@@ -26,21 +28,37 @@ _LISTS = "information_schema"
 @dataclass(frozen=True, slots=True)
 class Rights:
     """Decides for one moment: `platform` and `policy` as they are now, `places` where its products are. `filters` is the
-    name, known to nobody, as whom Trino evaluates rules and masks, over columns that the asker may not see."""
+    name, known to nobody, as whom Trino evaluates rules and masks, over columns that the asker may not see; `door` the one as
+    whom the door asks, if it is one that nobody else can be."""
 
     platform: Platform
     policy: Policy
     places: Mapping[Place, str]
     filters: str
+    door: str | None = None
 
     def allows(self, asked: Asked) -> bool:
         """Whether this may be done, or be listed."""
         if asked.user == self.filters:
             return asked.operation in ("SelectFromColumns", "AccessCatalog") and self._knows(asked)
+        if self.is_door(asked):
+            return self._door_may(asked)
         if self._who(asked) is None:
             return False
         answer = _OPERATIONS.get(asked.operation)
         return answer is not None and answer(self, asked)
+
+    def is_door(self, asked: Asked) -> bool:
+        """Whether it is the door that asks: what it reads was decided there, and is on record."""
+        return self.door is not None and asked.user == self.door
+
+    def _door_may(self, asked: Asked) -> bool:
+        """Read what its products' catalogs hold, and register Delta tables; write nothing."""
+        if asked.catalog not in ("", *(catalog for catalog, _, _ in self.places)):
+            return False
+        if asked.operation in _REGISTERING and asked.catalog.endswith(_NOTED):
+            return asked.operation != "ExecuteProcedure" or asked.routine in ("register_table", "unregister_table")
+        return asked.operation in _DOOR
 
     def shown(self, asked: Asked) -> NativeView | None:
         """What is shown of the product at a table; None when nothing is, or the rules cannot be said to Trino."""
@@ -127,6 +145,17 @@ _OPERATIONS: Mapping[str, Callable[[Rights, Asked], bool]] = {
     ),
     **dict.fromkeys(("FilterTables", "ShowColumns", "FilterColumns", "SelectFromColumns"), Rights._sees),
 }
+
+
+_DOOR = frozenset(
+    {"ExecuteQuery", "SetSystemSessionProperty", "AccessCatalog", "ShowTables", "FilterTables", "ShowCreateTable"}
+    | {"SelectFromColumns"}
+)
+# What it takes to note where a table lies, in catalogs that know no other way.
+_REGISTERING, _NOTED = (
+    frozenset({"CreateSchema", "CreateTable", "DropTable", "ExecuteProcedure"}),
+    ("_delta", "_delta_s3"),
+)
 
 
 def _at(asked: Asked, place: Place) -> Asked:

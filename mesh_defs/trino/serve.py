@@ -20,7 +20,7 @@ from mesh_defs.trino.canary import SELECT, Canary
 from mesh_defs.trino.config import Sizing, config_of
 from mesh_defs.trino.names import names_of
 from mesh_defs.trino.policy_server import PolicyServer, Sight
-from mesh_defs.trino.rights import Place
+from mesh_defs.trino.rights import DOOR, Place
 
 _LOG = logging.getLogger(__name__)
 # A restart takes longer.
@@ -35,12 +35,19 @@ def serve(settings: Settings, *, host: str, port: int, trino_url: str) -> None:
     )
     require_private(access)
     canary, stop = Canary(names.canary), threading.Event()
-    server = PolicyServer(sight_of(settings), canary, names)
+    server = PolicyServer(sight_of(settings), canary, names, door=door_of(settings.trino))
     threading.Thread(target=watch, args=(canary, access, stop), daemon=True).start()
     try:
         uvicorn.run(server.app(), host=host, port=port, log_level="warning")
     finally:
         stop.set()
+
+
+def door_of(access: TrinoAccess | None) -> str | None:
+    """Return the door's name on the Trino, if nobody else can have it: it has a password, or is a secret itself."""
+    if access is None or (access.password is None and not access.user.startswith(DOOR)):
+        return None
+    return access.user
 
 
 def sight_of(settings: Settings) -> Sight:

@@ -1,4 +1,4 @@
-"""A coordinator and one worker of Trino on this machine, on ports of their own, for as long as somebody holds them.
+"""A coordinator and one worker of Trino on this machine, for as long as somebody holds them.
 
 Both run from one folder, as `mesh trino config` writes it: etc/jvm.config, etc/config.properties, etc/worker.properties and
 what these name. No process outlives its keeper, however that ends.
@@ -8,7 +8,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,9 @@ from mesh_defs.errors import UnreachableError
 from mesh_defs.processes.programs import HOST, Program, free_ports
 from mesh_defs.processes.supervisor import Supervisor
 
-START_SECONDS_MAX = 180.0
+START_SECONDS_MAX = 300.0
 _POLL_SECONDS = 0.25
-_NODES = {"coordinator": "config.properties", "worker": "worker.properties"}
+NODES = {"coordinator": "config.properties", "worker": "worker.properties"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,21 +40,38 @@ def running(folder: Path, machine: Machine, environment: Mapping[str, str]) -> I
     waits up to 10 s more until the coordinator has heard of its worker. 0.5 GB each at rest, at most the heap of
     etc/jvm.config and 0.5 GB. UnreachableError, with the reason from its log, when one does not start.
     """
-    ports = dict(zip(_NODES, free_ports(len(_NODES)), strict=True))
+    ports = dict(zip(NODES, free_ports(len(NODES)), strict=True))
     said: list[str] = []
     with closing(Supervisor(logs=machine.state / "logs", say=said.append)) as supervisor:
-        # One after the other: a worker that finds no coordinator tries again only after many seconds.
-        for node in _NODES:
-            supervisor.keep([_program(node, folder.absolute(), machine, ports, environment)])
-            _await(supervisor, said, ports[node], machine.state / "logs")
+        start(supervisor, said, folder, machine, environment, ports)
         yield f"http://{HOST}:{ports['coordinator']}"
+
+
+def start(
+    supervisor: Supervisor,
+    said: list[str],
+    folder: Path,
+    machine: Machine,
+    environment: Mapping[str, str],
+    ports: Mapping[str, int],
+    report: Callable[[str], None] = lambda node: None,
+) -> None:
+    """Have a supervisor keep both nodes, at these ports; return once both are active. `report` is told before each.
+
+    `said` is what the supervisor has told so far: nothing, or one did not start. UnreachableError as of `running`.
+    """
+    # One after the other: a worker that finds no coordinator tries again only after many seconds.
+    for node in NODES:
+        report(node)
+        supervisor.keep([_program(node, folder.absolute(), machine, ports, environment)])
+        _await(supervisor, said, f"trino-{node}", ports[node], machine.state / "logs")
 
 
 def _program(
     node: str, folder: Path, machine: Machine, ports: Mapping[str, int], environment: Mapping[str, str]
 ) -> Program:
     told = {
-        "config": f"etc/{_NODES[node]}",
+        "config": f"etc/{NODES[node]}",
         "node.id": node,
         "node.environment": "mesh",
         "node.data-dir": str(machine.state / node),
@@ -77,18 +94,24 @@ def _program(
     return Program(name=f"trino-{node}", command=command, environment=environment, folder=folder)
 
 
-def _await(supervisor: Supervisor, said: list[str], port: int, logs: Path) -> None:
+def _await(supervisor: Supervisor, said: list[str], name: str, port: int, logs: Path) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
-    while not _is_active(port):
+    while not is_active(port):
         supervisor.tend()
-        if said or time.monotonic() > deadline:
-            node = said[0].partition(":")[0] if said else "trino-coordinator"
+        if said:
+            node = said[0].partition(":")[0]
             what = f"{node} did not start: {_last_error(logs / f'{node}.log')}"
             raise UnreachableError(what, where=str(logs), fix="read its log, and mend what it names")
+        if time.monotonic() > deadline:
+            what = f"{name} was not up after {START_SECONDS_MAX:.0f} s"
+            raise UnreachableError(
+                what, where=str(logs), fix="read its log; or try again when the machine is less busy"
+            )
         time.sleep(_POLL_SECONDS)
 
 
-def _is_active(port: int) -> bool:
+def is_active(port: int) -> bool:
+    """Whether the node at this port takes part."""
     try:
         return _asked(port, "/v1/info")["starting"] is False and _asked(port, "/v1/info/state") == "ACTIVE"
     except (urllib.error.URLError, OSError, ValueError):
@@ -102,5 +125,7 @@ def _asked(port: int, path: str) -> Any:
 
 def _last_error(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    numbered = [line for line in lines if line[:2] in ("1)", "2)") or "ERROR" in line]
+    # Java's own reasons for not starting come first: it has not enough memory, or does not know an option.
+    fatal = [line for line in lines if line.startswith("Error: ") or "emory" in line]
+    numbered = fatal or [line for line in lines if line[:2] in ("1)", "2)") or "ERROR" in line]
     return (numbered or lines or ["it wrote nothing"])[-1].strip()[:500]

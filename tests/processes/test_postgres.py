@@ -1,5 +1,6 @@
 """The laptop's Postgres: it survives restarts, asks everybody for a password, and grants exactly what was declared."""
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from mesh_defs.cli.main import mesh
-from mesh_defs.errors import StorageError
+from mesh_defs.errors import StorageError, UnreachableError
 from mesh_defs.model.contract import Server
-from mesh_defs.processes.postgres import data_folder, is_running, start, stop
+from mesh_defs.processes.postgres import data_folder, is_running, port_of, start, stop
 from mesh_defs.processes.postgres_roles import provision, role_of
 from mesh_defs.settings import Settings, load_settings, read_secrets
 from mesh_defs.storage.base import Storage
@@ -79,6 +80,50 @@ def test_nobody_gets_in_without_the_password(settings) -> None:
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(attempt)
     assert (settings.secrets / "postgres.superuser").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_listens_on_a_port_once_it_was_given_one_and_asks_there_for_passwords_too() -> None:
+    with tempfile.TemporaryDirectory() as root:
+        (Path(root) / "mesh.yaml").write_text("")
+        own = load_settings({"MESH_ROOT": root})
+        try:
+            start(own)
+            assert port_of(own) is None
+            start(own, port=0)
+            provision(own, "audiences", schemas=["persons"], readers={"events": ["persons"]})
+            port, told = port_of(own), secrets(own, "audiences")
+            by_port = told["MESH_AUDIENCES_POSTGRES_READ"]
+            assert f"host=127.0.0.1&port={port}" in by_port
+            assert [name for name, url in told.items() if "127.0.0.1" in url] == ["MESH_AUDIENCES_POSTGRES_READ"]
+            publish(own, "audiences", "persons")
+            for url in told.values():
+                assert readable(url) == {"persons"}
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                psycopg.connect(by_port.replace(psycopg.conninfo.conninfo_to_dict(by_port)["password"], "guess"))
+            stop(own)
+            start(own)
+            assert (port_of(own), readable(by_port)) == (port, {"persons"})
+        finally:
+            stop(own)
+
+
+def test_a_port_that_is_taken_is_told_and_not_kept() -> None:
+    with tempfile.TemporaryDirectory() as root, socket.socket() as other:
+        (Path(root) / "mesh.yaml").write_text("")
+        own = load_settings({"MESH_ROOT": root})
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        try:
+            with pytest.raises(UnreachableError, match=r"is taken .*mesh postgres start --port \d+"):
+                start(own, port=other.getsockname()[1])
+            assert readable_at_all(start(own))
+        finally:
+            stop(own)
+
+
+def readable_at_all(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_lost_superusers_password_is_told(settings) -> None:

@@ -61,6 +61,10 @@ def test_a_product_in_postgres_is_reached_by_its_domains_catalog(root: Path) -> 
         "connection-user": "reader",
         "connection-password": "${ENV:MESH_TRINO_AUDIENCES_POSTGRES_PASSWORD}",
         "postgresql.array-mapping": "AS_ARRAY",
+        "aggregation-pushdown.enabled": "false",
+        "complex-expression-pushdown.enabled": "false",
+        "join-pushdown.enabled": "false",
+        "topn-pushdown.enabled": "false",
     }
     assert config.secrets == {"MESH_TRINO_AUDIENCES_POSTGRES_PASSWORD": "open sesame"}
     (reached,) = config.reached
@@ -94,20 +98,32 @@ def test_a_lake_is_read_through_its_catalog_in_postgres_and_never_written(root: 
     assert (config.reached[0].schema, config.reached[0].table) == ("audiences", "persons")
 
 
-def test_a_delta_table_comes_with_what_registers_it(root: Path) -> None:
+def test_a_delta_table_is_named_with_the_place_that_it_must_lead_to(root: Path) -> None:
     config = made(a_mesh("delta", "feeds/it's", external=True), settings_at(root))
-    assert config.files["register.sql"].splitlines()[1:] == [
-        'CREATE SCHEMA IF NOT EXISTS audiences_delta."audiences";',
-        "CALL audiences_delta.system.register_table('audiences', 'persons',"
-        f" 'file://{root}/.mesh/storage/audiences/feeds/it''s');",
-    ]
+    (reached,) = config.reached
+    assert (reached.catalog.name, reached.schema, reached.table) == ("audiences_delta", "audiences", "persons")
+    assert reached.location == f"file://{root}/.mesh/storage/audiences/feeds/it's"
+
+
+@pytest.mark.parametrize(("kind", "place"), [("parquet", "persons"), ("s3", "s3://lake/audiences/persons")])
+def test_parquet_files_are_reached_by_the_table_that_lists_them(root: Path, kind: SourceKind, place: str) -> None:
+    config = made(a_mesh(kind, place), settings_at(root))
+    (reached,) = config.reached
+    catalog = "audiences_iceberg_s3" if kind == "s3" else "audiences_iceberg"
+    assert (reached.catalog.name, reached.schema, reached.table) == (catalog, "audiences_parquet", "persons")
+
+
+def test_files_of_another_system_and_of_a_domain_without_a_postgres_are_refused(root: Path) -> None:
+    theirs = made(a_mesh("parquet", "persons", external=True), settings_at(root))
+    assert "no table that keeps its versions" in theirs.refused["audiences.persons"]
+    without = made(a_mesh("parquet"), load_settings({"MESH_ROOT": str(root)}))
+    assert "set MESH_AUDIENCES_POSTGRES, then `mesh trino register" in without.refused["audiences.persons"]
 
 
 @pytest.mark.parametrize(
     ("kind", "url", "why"),
     [
         ("duckdb", URL, r"a DuckDB file is read by one machine at a time: .* then `mesh renovate` it"),
-        ("parquet", URL, r"they would have to be registered in Iceberg — name an Iceberg server"),
         ("postgres", "postgresql:///people?host=/run/postgres", r"leads to a Unix socket, and Java knows none"),
         ("postgres", "postgresql://a,b/people", r"says host, which this cannot tell Trino's driver"),
         ("postgres", f"{URL}&gssencmode=disable", r"says gssencmode, which"),

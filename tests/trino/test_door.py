@@ -76,6 +76,16 @@ def test_products_of_both_stores_are_joined(world: World) -> None:
         assert one.table().equals(other.table())
 
 
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_aggregates_and_the_first_rows_come_of_either_store(world: World, product: str) -> None:
+    for query in (
+        f"SELECT count(*) AS n, sum(amount) AS s, max(region) AS r FROM {product}",
+        f"SELECT person_id FROM {product} WHERE amount > 0 ORDER BY person_id DESC LIMIT 2",
+    ):
+        with world.ask(query, who="max") as one, world.ask(query, "duckdb", who="max") as other:
+            assert one.table().equals(other.table())
+
+
 def test_parameters_and_explain(world: World) -> None:
     query = "SELECT person_id FROM lake.people WHERE amount > $least ORDER BY 1"
     with world.ask(query, parameters={"least": 0}) as answer:

@@ -17,8 +17,9 @@ from mesh_defs.sql.translation.scope import Output
 from mesh_defs.sql.translation.values import call, trino_type
 
 FENCE = "fence"
-# Wider than what their stores keep for Trino.
+# Wider than what their stores keep for Trino; and of Postgres a time, whose 24:00 Trino takes for the microsecond before.
 _NOT_READ = frozenset({"HUGEINT"})
+_NOT_READ_FROM = {"postgres": _NOT_READ | {"TIME"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,24 +32,30 @@ class Pinned:
     def outputs(self) -> list[Output]:
         """Its columns, those of its tokens too."""
         typed: Mapping[str, str] = {**self.pin.columns, **dict.fromkeys(self.pin.tokens.values(), "VARCHAR")}
+        unread = _NOT_READ_FROM.get(self.pin.kind, _NOT_READ)
         return [
-            Output(name=name, type=type_, column=name if trino_type(type_) and type_ not in _NOT_READ else None)
+            Output(name=name, type=type_, column=name if trino_type(type_) and type_ not in unread else None)
             for name, type_ in typed.items()
         ]
 
     def relation(self, alias: str) -> exp.Expr:
         """What stands in FROM: its table, or all of them one after the other."""
         named = exp.TableAlias(this=quoted(alias))
-        if len(self.tables) == 1:
+        if len(self.tables) == 1 and not self.tables[0].columns:
             table = _table(self.tables[0])
             table.set("alias", named)
             return table
-        columns = [exp.column(quoted(each.column)) for each in self.outputs() if each.column]
         selects = [
-            exp.Select(expressions=[each.copy() for each in columns], from_=exp.From(this=_table(table)))
-            for table in self.tables
+            exp.Select(expressions=self._read(table), from_=exp.From(this=_table(table))) for table in self.tables
         ]
-        return exp.Subquery(this=exp.union(*selects, distinct=False, copy=False), alias=named)
+        union = exp.union(*selects, distinct=False, copy=False) if len(selects) > 1 else selects[0]
+        return exp.Subquery(this=union, alias=named)
+
+    def _read(self, table: TrinoTable) -> list[exp.Expr]:
+        """The columns of one of its tables; another system's may have other names, and narrower types."""
+        there = {name: name_there for name_there, name in table.columns}
+        names = [(each.column, each.type) for each in self.outputs() if each.column]
+        return [_promised(there[name], name, type_) if there else exp.column(quoted(name)) for name, type_ in names]
 
 
 def fenced(guard: exp.Select, columns: Sequence[str], alias: str) -> exp.Select:
@@ -76,6 +83,11 @@ def let_through(fence: exp.Expr) -> exp.Expr:
 def quoted(name: str) -> exp.Identifier:
     """Return a name in quotes."""
     return exp.to_identifier(name, quoted=True)
+
+
+def _promised(there: str, name: str, type_: str) -> exp.Expr:
+    promised = exp.DataType.build(trino_type(type_) or "", dialect="trino")
+    return exp.Alias(this=exp.Cast(this=exp.column(quoted(there)), to=promised), alias=quoted(name))
 
 
 def _table(table: TrinoTable) -> exp.Table:

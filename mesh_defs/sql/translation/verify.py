@@ -5,6 +5,7 @@ Pure: Trino's answers to EXPLAIN come as JSON text (Trino 476). Whatever is not 
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -37,6 +38,17 @@ def verify_fences(plan: str, guards: Iterable[str]) -> None:
     for handle, condition in _scans(json.loads(plan)):
         if _table(handle) in guarded and (_table(handle), condition) not in {(_table(h), c) for h, c in wanted}:
             raise _disagreement("a condition would stand beside a rule that hides rows")
+
+
+def verify_moments(plan: str, tables: Iterable[TrinoTable]) -> None:
+    """Raise QueryRejectedError when Trino would scan tables of one catalog that keep no versions more than once: it does so
+    at different moments, between which another system may write. `plan`: as of `verify_fences`."""
+    given = tuple(tables)
+    pinned = {f"{each.schema}.{each.name}" for each in given if not each.live}
+    words = [re.split(r"[\s:]+", handle) for handle, _ in _scans(json.loads(plan))]
+    scans = Counter(each[0] for each in words if pinned.isdisjoint(each))
+    if any(scans[each.catalog] > 1 for each in given if each.live):
+        raise _disagreement("it would read another system's table twice, at two moments, where DuckDB reads at one")
 
 
 def _scans(node: Any) -> Iterator[tuple[str, str]]:

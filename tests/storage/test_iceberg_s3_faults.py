@@ -1,0 +1,154 @@
+"""An Iceberg table in a bucket that stumbles: a clear error or success, one commit or none, nothing acknowledged is lost."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+
+from mesh_defs.errors import StorageError, StorageUnreachableError
+from mesh_defs.model.place import S3Access
+from mesh_defs.model.version import Version
+from tests.storage.places import Place, iceberg_s3_place
+from tests.storage.s3_faults import Proxy
+from tests.storage.test_s3_faults import FAULTS, SECRET, impatient, once, proxy, read, to
+
+__all__ = ["impatient", "proxy"]  # fixtures
+
+
+@pytest.fixture
+def place(proxy: Proxy, bucket: str, postgres: str) -> Place:
+    """The place as seen through the proxy."""
+    return iceberg_s3_place(postgres, proxy.access, bucket)
+
+
+@pytest.fixture
+def sound(s3_server: S3Access, bucket: str, postgres: str) -> Place:
+    """The same place, as it is."""
+    return iceberg_s3_place(postgres, s3_server, bucket)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_stumble_of_any_request_is_not_noticed(place, sound, proxy, connection, fault) -> None:
+    """Each request of a publication in turn; boto3 asks again, and what was written twice is the same."""
+    storage, n = place.storage(), 0
+    storage.publish(storage.stage(connection, "SELECT 0 AS n"), stamp={})
+    while True:
+        asked = len(proxy.asked)
+        proxy.choose = lambda one, at=asked + n: fault if len(proxy.asked) == at + 1 else None
+        version = storage.publish(storage.stage(connection, f"SELECT {n} AS n"), stamp={"n": n})
+        assert sound.storage().current() == version == storage.current()
+        assert read(sound, version) == [(n,)]
+        if len(proxy.asked) < asked + n:
+            break
+        n += 1
+    assert n > 10
+    assert len(sound.storage().versions()) == n + 2
+
+
+@pytest.mark.parametrize("name", ["0.parquet", "0.avro", "history/", "-m0.avro", "snap-", ".metadata.json"])
+@pytest.mark.parametrize("fault", ["busy", "cut", "lost", "slow"])
+def test_a_publication_that_fails_for_good_leaves_the_last_good_version(
+    place,
+    sound,
+    proxy,
+    connection,
+    name,
+    fault,
+) -> None:
+    storage = place.storage()
+    before = storage.publish(storage.stage(connection, "SELECT 1 AS n", partition="mon"), stamp={})
+    proxy.choose = once(fault, to(name), times=99)
+    candidate = None
+    try:
+        candidate = storage.stage(connection, "SELECT 2 AS n", partition="tue")
+        version = storage.publish(candidate, stamp={})
+    except StorageUnreachableError as error:
+        assert error.retryable
+        assert SECRET not in str(error)
+        assert "secret-of-the-server" not in str(error)
+        assert "X-Amz" not in str(error)
+        assert sound.storage().current() == before
+    else:
+        assert fault in ("lost", "slow"), "it was done: only the answer was missing"
+        assert sound.storage().current() == version
+    proxy.choose = lambda asked: None
+    if candidate is not None:
+        again = storage.publish(candidate, stamp={})
+        assert sorted(read(sound, again)) == [(1,), (2,)]
+    later = storage.publish(storage.stage(connection, "SELECT 3 AS n", partition="wed"), stamp={})
+    assert {"mon", "wed"} <= {part.partition for part in later.parts}
+    assert {(1,), (3,)} <= set(read(sound, later))
+    storage.sweep(datetime.now(UTC) + timedelta(hours=2), 0)
+    assert {(1,), (3,)} <= set(read(sound, sound.storage().current()))
+
+
+def test_a_listing_may_be_old_and_nothing_that_matters_is_decided_by_one(place, sound, proxy, connection) -> None:
+    storage = place.storage()
+    proxy.choose = lambda asked: "stale" if "list-type=2" in asked.path else None
+    assert storage.versions() == ()
+    storage.sweep(datetime.now(UTC), 0)
+    versions = [storage.publish(storage.stage(connection, f"SELECT {n} AS n"), stamp={}) for n in range(4)]
+    assert storage.versions() == tuple(versions[::-1])
+    for _ in range(2):
+        storage.sweep(datetime.now(UTC) + timedelta(hours=2), 3600)
+        assert read(sound, storage.current()) == [(3,)]
+    assert storage.versions() == (versions[-1],)
+
+
+def test_a_reader_gets_an_error_without_secrets_and_then_an_answer(place, proxy, connection) -> None:
+    storage = place.storage()
+    version = storage.publish(storage.stage(connection, "SELECT 1 AS n"), stamp={})
+    for fault in ("busy", "cut", "torn"):
+        proxy.choose = once(fault, lambda asked: asked.method in ("GET", "HEAD"), times=99)
+        for ask in (storage.current, storage.versions, lambda: storage.pin("a.b", version)):
+            with pytest.raises(StorageUnreachableError) as told:
+                ask()
+            assert SECRET not in str(told.value)
+            assert "X-Amz" not in str(told.value)
+        proxy.choose = lambda asked: None
+        assert storage.current() == version
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_goes_wrong_nothing_acknowledged_is_lost(place, sound, proxy, connection, seed) -> None:
+    """A third of all requests fail in one way or another, and some are done long after. Partitions only go forward."""
+    chance, storage, now = random.Random(seed), place.storage(), datetime.now(UTC)
+    acknowledged: dict[str, int] = {}
+    tried: dict[str, set[int]] = {}
+    proxy.choose = lambda asked: chance.choice((*FAULTS, "late")) if chance.random() < 0.33 else None
+    for n in range(1, 13):
+        day = chance.choice("abc")
+        try:
+            candidate = storage.stage(connection, f"SELECT '{day}' AS day, {n} AS n FROM range(10)", partition=day)
+            tried.setdefault(day, set()).add(n)
+            try:
+                storage.publish(candidate, stamp={})
+                acknowledged[day] = n
+            except StorageError:
+                storage.discard(candidate)
+                raise
+            finally:
+                storage.sweep(now + timedelta(hours=chance.choice([0, 0, 2])), 3600)
+        except StorageError as error:
+            assert SECRET not in str(error)
+        if chance.random() < 0.3:
+            proxy.land()
+        version = sound.storage().current()
+        if version is None:
+            assert not acknowledged
+            continue
+        found = {day: told for day, *told in _by_day(sound, version)}
+        assert acknowledged.keys() <= found.keys()
+        for day, (least, most, count) in found.items():
+            assert (least, count) == (most, 10)
+            assert least in tried[day]
+            assert least >= acknowledged.get(day, 0)
+            acknowledged[day] = least  # what was seen once is not lost either
+
+
+def _by_day(place: Place, version: Version) -> list[tuple[str, int, int, int]]:
+    with duckdb.connect() as connection:
+        relation = place.storage().relation(connection, version.parts)
+        query = f"SELECT day, min(n), max(n), count(*) FROM {relation} GROUP BY day"
+        return connection.execute(query).fetchall()
