@@ -211,6 +211,7 @@ def _texts(old: Contract, new: Contract) -> Iterator[Change]:
         "owner",
         "purpose",
         "republishes",
+        "asks",
         "tags",
         "servers",
         "id",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh_defs.documents.compatibility import Change, compare, demanded_version, is_enough
-from mesh_defs.model.contract import Column, Contract, Server, ServiceLevel
+from mesh_defs.model.contract import Asks, Column, Contract, Server, ServiceLevel
 from mesh_defs.model.partition import Partitioning
 from quality_checks import Expectation, primary_key
 from tests.factories import a_column, a_contract, between, not_null, with_column
@@ -280,6 +280,7 @@ CHANGED_CONTRACT: dict[str, Any] = {
     "partitioning": Partitioning(column="region"),
     "external": True,
     "quarantine_fraction_max": 0.5,
+    "asks": Asks(room="spring", products=("events.clicks",)),
     "tags": {"c": "d"},
 }
 CHANGED_COLUMN: dict[str, Any] = {

@@ -24,7 +24,7 @@ from mesh_defs.documents.snapshot import (
 )
 from mesh_defs.errors import StorageError
 from mesh_defs.model.access import AccessRules, Grant, Mask, PolicyTest, Principal, Requestable
-from mesh_defs.model.contract import Server, ServiceLevel
+from mesh_defs.model.contract import Asks, Server, ServiceLevel
 from mesh_defs.model.expected import Expected
 from mesh_defs.model.mesh import Section
 from mesh_defs.model.partition import Partitioning
@@ -68,6 +68,7 @@ FULL = a_section(
             purpose="measurement",
             republishes="because",
             quarantine_fraction_max=0.01,
+            asks=Asks(room="spring", products=("retailer.orders",)),
             tags={"origin": "real"},
         ),
         inputs=("a.b", "c.d"),
