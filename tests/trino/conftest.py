@@ -84,16 +84,23 @@ def world(trino: Trino, postgres_tcp_server: str, tmp_path_factory: pytest.TempP
         told = {name: outcome.state for name, outcome in refresh(settings).items()}
         assert set(told.values()) == {"published"}, told
         platform = open_platform(settings)
-        catalogs = {each.catalog.name: each.catalog for each in config_of(platform.mesh, settings, Sizing()).reached}
-        for name, catalog in catalogs.items():
-            listed = ", ".join(
-                f'"{key}" = {literal(value)}' for key, value in catalog.properties.items() if key != "connector.name"
-            )
-            trino.rows(f"CREATE CATALOG {name} USING {catalog.properties['connector.name']} WITH ({listed})")
+        catalogs = make_catalogs(trino, platform)
         yield World(settings, platform, trino)
         platform.engine.close()
         for name in catalogs:
             trino.rows(f"DROP CATALOG {name}")
+
+
+def make_catalogs(trino: Trino, platform: Platform) -> list[str]:
+    """Let a Trino know the catalogs of the mesh; return their names."""
+    reached = config_of(platform.mesh, platform.settings, Sizing()).reached
+    catalogs = {each.catalog.name: each.catalog for each in reached}
+    for name, catalog in catalogs.items():
+        listed = ", ".join(
+            f'"{key}" = {literal(value)}' for key, value in catalog.properties.items() if key != "connector.name"
+        )
+        trino.rows(f"CREATE CATALOG {name} USING {catalog.properties['connector.name']} WITH ({listed})")
+    return list(catalogs)
 
 
 def _url(conninfo: str) -> str:

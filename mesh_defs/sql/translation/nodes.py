@@ -12,22 +12,26 @@ from sqlglot import exp
 from mesh_defs.sql.translation.values import refused
 
 _PARTS: Mapping[str, tuple[type[exp.Expr], ...]] = {
-    "with_ expressions from_ joins where group having order limit offset distinct": (exp.Select,),
+    "with_ expressions from_ joins where group having qualify order limit offset distinct": (exp.Select,),
     "with_ this expression distinct order limit offset": (exp.Union, exp.Intersect, exp.Except),
-    "this alias": (exp.Subquery, exp.Table, exp.CTE, exp.Alias),
+    "this alias": (exp.Subquery, exp.Table, exp.CTE, exp.Alias, exp.Lateral),
+    "this expressions offset": (exp.Bracket,),
+    "this kind": (exp.ColumnDef,),
     "expressions alias": (exp.Values,),
     "this columns": (exp.TableAlias,),
     "this on side kind using": (exp.Join,),
     "expressions": (exp.With, exp.Distinct, exp.Tuple),
     "expressions all": (exp.Group,),
-    "this": (exp.From, exp.Where, exp.Having, exp.Paren, exp.Not, exp.Neg, exp.Boolean, exp.Var),
+    "expressions ": (exp.Rollup, exp.Cube, exp.GroupingSets),
+    "this expressions using group unpivot": (exp.Pivot,),
+    "this": (exp.From, exp.Where, exp.Having, exp.Qualify, exp.Paren, exp.Not, exp.Neg, exp.Boolean, exp.Var, exp.Columns),
     "expression": (exp.Limit, exp.Offset),
     "this expressions": (exp.Order, exp.Anonymous),
     "this desc nulls_first": (exp.Ordered,),
     "this quoted": (exp.Identifier,),
     "this is_string": (exp.Literal,),
     "": (exp.Null,),
-    "this table": (exp.Column,),
+    "this table db catalog": (exp.Column,),
     "except_": (exp.Star,),
     "this to": (exp.Cast,),
     "this to safe": (exp.TryCast,),
@@ -35,7 +39,7 @@ _PARTS: Mapping[str, tuple[type[exp.Expr], ...]] = {
     "this unit": (exp.Interval,),
     "this expressions query": (exp.In,),
     "this low high": (exp.Between,),
-    "this expression negate": (exp.Like,),
+    "this expression negate": (exp.Like, exp.ILike),
     "this ifs default": (exp.Case,),
     "this true": (exp.If,),
     "this start length": (exp.Substring,),
@@ -44,16 +48,14 @@ _PARTS: Mapping[str, tuple[type[exp.Expr], ...]] = {
     "this expression typed safe": (exp.Div, exp.DPipe),
     "this expression": (
         *(exp.And, exp.Or, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ),
-        *(exp.Add, exp.Sub, exp.Mul, exp.IntDiv, exp.Mod, exp.Extract, exp.Filter),
+        *(exp.Add, exp.Sub, exp.Mul, exp.IntDiv, exp.Mod, exp.Extract, exp.Filter, exp.Dot),
     ),
     "this ": (exp.Exists, exp.DataTypeParam),
 }
 _KNOWN = {kind: frozenset(parts.split()) for parts, kinds in _PARTS.items() for kind in kinds}
 # What people write most of what is missing, and what to write instead.
 _MENDS: Mapping[str, str] = {
-    "QUALIFY": "put it in a subquery, with WHERE",
     "WINDOWS": "write OVER (…) out",
-    "ILIKE": "write lower(x) LIKE 'text'",
     "DISTINCT ON": "number the rows with row_number() and keep the first",
     "SAMPLE": "it differs from engine to engine: ask with --engine duckdb",
     "CURRENT DATE": "the engines' clocks may differ: give the day as a $parameter",
