@@ -63,9 +63,12 @@ def _array(values: list[Any], type_: "pa.DataType") -> "pa.Array[Any]":
     """Trino writes numbers that JSON may not hold, days and times as texts; a struct as a list of its fields."""
     if pa.types.is_list(type_):
         lengths = [0 if each is None else len(each) for each in values]
-        ends = [None if each is None else end - size for each, end, size in zip(values, accumulate(lengths), lengths, strict=True)]
+        starts = [
+            None if each is None else end - size
+            for each, end, size in zip(values, accumulate(lengths), lengths, strict=True)
+        ]
         inner = _array([item for each in values if each is not None for item in each], type_.value_type)
-        return pa.ListArray.from_arrays(pa.array([*ends, sum(lengths)], pa.int32()), inner)
+        return pa.ListArray.from_arrays(pa.array([*starts, sum(lengths)], pa.int32()), inner)
     if pa.types.is_struct(type_):
         parts = [
             _array([None if each is None else each[n] for each in values], type_.field(n).type)

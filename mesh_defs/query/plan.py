@@ -19,8 +19,9 @@ def choose(
 ) -> QueryPlan:
     """Return the engine that was asked for; else DuckDB, up to `above_bytes` of pinned versions, where Trino takes over.
 
-    A question that reads no product has nothing to be near to: DuckDB answers it, whatever was asked for. `unreached`: the products that Trino does not reach, and why; None when there is no Trino. UnreachableError or
-    QueryRejectedError when Trino was asked for and cannot have it.
+    A question that reads no product has nothing to be near to: DuckDB answers it, whatever was asked for. `unreached`: the
+    products that Trino does not reach, and why; None when there is no Trino. UnreachableError or QueryRejectedError when
+    Trino was asked for and cannot have it.
     """
     if asked == "trino":
         if unreached is None:

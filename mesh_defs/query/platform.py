@@ -75,9 +75,7 @@ class Platform:
         return open_readable(product, self.settings)
 
 
-def open_platform(
-    settings: Settings, *, build: bool = True, warm: bool = False, tell: Tell | None = None
-) -> Platform:
+def open_platform(settings: Settings, *, build: bool = True, warm: bool = False, tell: Tell | None = None) -> Platform:
     """Open the mesh; `build` compiles what is missing or changed in the catalog first, in a process of its own.
 
     `warm`: a question follows at once, so the engine's processes start meanwhile. `tell` is given what a Trino says of each

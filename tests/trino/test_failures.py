@@ -65,7 +65,9 @@ def test_a_query_past_its_memory_fails_with_the_mend(frail: Frail) -> None:
     sums = " + ".join(f"p{number}.person_id * {7**number}" for number in range(8))
     tables = ", ".join(f"lake.people p{number}" for number in range(8))
     with pytest.raises(EngineError, match=r"out of memory .*query\.memory_bytes_max"):
-        frail.world.ask(f"SELECT max(n) FROM (SELECT {sums} AS k, count(*) AS n FROM {tables} GROUP BY k)", who="max").table()
+        frail.world.ask(
+            f"SELECT max(n) FROM (SELECT {sums} AS k, count(*) AS n FROM {tables} GROUP BY k)", who="max"
+        ).table()
     assert kinds(frail.world, 2) == ["failed", "allowed"]
 
 

@@ -118,7 +118,17 @@ _VALUES = {
 _TEXTS = (
     "NULL",
     *("''", "'x'", "'12'", "'-7'", "'007'", "'2020-02-29'", "'2023-02-29'", "'1999-12-31 23:59:59.5'", "'20201301'"),
-    *("'none'", "'n/a'", "'NOTE-EU-1'", "'12 Main St'", "'٣'", "'2024-13-01 00:00:00'", "'999999999999'", "'-'", "'é1'"),
+    *(
+        "'none'",
+        "'n/a'",
+        "'NOTE-EU-1'",
+        "'12 Main St'",
+        "'٣'",
+        "'2024-13-01 00:00:00'",
+        "'999999999999'",
+        "'-'",
+        "'é1'",
+    ),
 )
 _NESTED = {
     "x": ("VARCHAR", [*_TEXTS]),
@@ -155,41 +165,45 @@ date_trunc('week', s) | date_trunc('quarter', d) | date_trunc('hour', s) | date_
 datetrunc('day', s) | date_part('year', d) | datepart('month', s) | extract(year FROM d) | date_part('dow', d)
 dayofweek(d) | weekday(s) | date_diff('day', d, DATE '2020-01-01') | datediff('day', DATE '2020-01-01', d)
 date_diff('month', DATE '2020-01-31', d) | date_diff('year', d, DATE '2020-01-31')
-date_diff('quarter', d, DATE '1999-12-31') | date_diff('hour', s, TIMESTAMP '2000-01-01 00:59:59') | date_diff('day', s, s)
-date_diff('minute', TIMESTAMP '1999-12-31 23:59:59', s) | date_diff('second', s, TIMESTAMP '2001-01-01 00:00:00')
-date_diff('hours', d, DATE '2020-01-02') | last_day(d) | last_day(s) | monthname(d) | dayname(s) | strftime(d, '%Y-%m-%d')
-strftime(s, '%d.%m.%y %H:%M:%S %%') | strftime(d, '%A, %a %d %B %b %j') | strftime(s, 'week')
-lpad(t, 5, '0') | rpad(t, 3, 'xy') | lpad(t, 0, '*') | right(t, 2) | right(t, 0) | right(t, 50) | split_part(t, 'a', 1)
-split_part(t, 'ß', 2) | split_part(t, ',', 3) | translate(t, 'aß', 'x') | translate(t, '', '') | translate(t, 'a', 'bcd')
-concat_ws('-', t, x, t) | concat_ws(', ', t) | ends_with(t, 'e') | suffix(t, 'aße') | ends_with(t, '') | md5(t) | sha256(t)
-trim(t, 'ab') | ltrim(t, 'a') | rtrim(t, 'x%') | regexp_matches(t, '^[a-z]+$') | regexp_matches(t, 'ß|é') | regexp_matches(t, '')
-regexp_matches(t, '.') | regexp_matches(t, '^.$') | regexp_full_match(t, 'a|ab') | regexp_full_match(t, '\\w+') | t ~ '[A-Z].*'
-regexp_extract(x, '([0-9]+)$', 1) | regexp_extract(x, '([a-z])?([0-9]+)', 1) | regexp_extract(x, '-?\\d+(\\.\\d+)?')
-regexp_extract(t, '(a)|(b)', 2) | regexp_extract(t, '\\s') | regexp_replace(t, '[aeiou]', '$1', 'g') | regexp_extract(x, '[^-]+$')
-regexp_extract(x, '\\w{2,3}?') | regexp_matches(x, '^(\\d{4})-(\\d\\d)') | regexp_replace(x, '\\d+', '', 'g')
-greatest(n, 3) | least(n, m, 1) | greatest(t, 'b') | greatest(d, DATE '2000-01-01', NULL) | least(n, NULL) | greatest(b, n)
-sqrt(abs(n)) | sqrt(CASE WHEN f >= 0 THEN f END) | sign(n) | sign(m) | floor(m) | ceil(m) | ceiling(m) | floor(f) | ceil(f)
-ceiling(f) | floor(n) | trunc(f) | trunc(m) | trunc(n) | round(f, 2) | round(f * 7, 1) | round(f, 0) | round(f / 3, 15) | round(n, 2)
-len(l) | l[1] | l[-1] | l[3] | r.a | r.b | r['B'] | (r).a | edges.r.a | r.a IS NULL | r IS NULL | l IS NOT NULL | r | l
-coalesce(r.b, t)
+date_diff('quarter', d, DATE '1999-12-31') | date_diff('hour', s, TIMESTAMP '2000-01-01 00:59:59')
+date_diff('day', s, s) | date_diff('minute', TIMESTAMP '1999-12-31 23:59:59', s)
+date_diff('second', s, TIMESTAMP '2001-01-01 00:00:00') | date_diff('hours', d, DATE '2020-01-02') | last_day(d)
+last_day(s) | monthname(d) | dayname(s) | strftime(d, '%Y-%m-%d') | strftime(s, '%d.%m.%y %H:%M:%S %%')
+strftime(d, '%A, %a %d %B %b %j') | strftime(s, 'week') | lpad(t, 5, '0') | rpad(t, 3, 'xy') | lpad(t, 0, '*')
+right(t, 2) | right(t, 0) | right(t, 50) | split_part(t, 'a', 1) | split_part(t, 'ß', 2) | split_part(t, ',', 3)
+translate(t, 'aß', 'x') | translate(t, '', '') | translate(t, 'a', 'bcd') | concat_ws('-', t, x, t)
+concat_ws(', ', t) | ends_with(t, 'e') | suffix(t, 'aße') | ends_with(t, '') | md5(t) | sha256(t) | trim(t, 'ab')
+ltrim(t, 'a') | rtrim(t, 'x%') | regexp_matches(t, '^[a-z]+$') | regexp_matches(t, 'ß|é') | regexp_matches(t, '')
+regexp_matches(t, '.') | regexp_matches(t, '^.$') | regexp_full_match(t, 'a|ab') | regexp_full_match(t, '\\w+')
+t ~ '[A-Z].*' | regexp_extract(x, '([0-9]+)$', 1) | regexp_extract(x, '([a-z])?([0-9]+)', 1)
+regexp_extract(x, '-?\\d+(\\.\\d+)?') | regexp_extract(t, '(a)|(b)', 2) | regexp_extract(t, '\\s')
+regexp_replace(t, '[aeiou]', '$1', 'g') | regexp_extract(x, '[^-]+$') | regexp_extract(x, '\\w{2,3}?')
+regexp_matches(x, '^(\\d{4})-(\\d\\d)') | regexp_replace(x, '\\d+', '', 'g') | greatest(n, 3) | least(n, m, 1)
+greatest(t, 'b') | greatest(d, DATE '2000-01-01', NULL) | least(n, NULL) | greatest(b, n) | sqrt(abs(n))
+sqrt(CASE WHEN f >= 0 THEN f END) | sign(n) | sign(m) | floor(m) | ceil(m) | ceiling(m) | floor(f) | ceil(f)
+ceiling(f) | floor(n) | trunc(f) | trunc(m) | trunc(n) | round(f, 2) | round(f * 7, 1) | round(f, 0)
+round(f / 3, 15) | round(n, 2) | len(l) | l[1] | l[-1] | l[3] | r.a | r.b | r['B'] | (r).a | edges.r.a
+r.a IS NULL | r IS NULL | l IS NOT NULL | r | l | coalesce(r.b, t)
 """
 OPERATORS = """
 n // 3 | n % 3 | n // n | n % 0 | n / 2 | n / 0 | m / 3 | f / 0 | m * 2 | CAST(m AS DECIMAL(20,2)) * m | m + n
 m - 0.5 | b + 1 | -m | -f | n * 1.5 | f + 1 | f * n | n = 7 | n = m | m = 2.5 | m < n | f < 1 | f > 1 | f >= 1.5
 f <> 0 | f = f | f <= f | f > f | f < n | f IN (1.5, 0) | f BETWEEN -3 AND 3 | t = 'a' | t < 'b' | t LIKE '%a%'
-t LIKE '_' | t LIKE '%\\_%' | t NOT LIKE 'A%' | t || 'x' | t IN ('a', 'A') | t NOT IN ('a', NULL) | d = '2020-02-29'
-d < DATE '1900-01-01' | d > s | s < '2000-01-01' | d - DATE '2000-01-01' | d IN ('1970-01-01') | o AND n > 0
-o OR n > 0 | NOT o | o IS TRUE | o IS NOT FALSE | n IS DISTINCT FROM 7 | t IS NOT DISTINCT FROM 'a' | n IS NULL
-CASE WHEN o THEN 1 WHEN n > 0 THEN m END | CASE t WHEN 'a' THEN 'x' ELSE 'y' END | CASE f WHEN 0 THEN 1 ELSE 2 END
-CAST(n AS VARCHAR) | CAST(m AS VARCHAR) | CAST(o AS VARCHAR) | CAST(o AS INTEGER) | CAST(m AS BIGINT)
-CAST(n AS DOUBLE) | CAST(m AS DOUBLE) | CAST(m AS DECIMAL(18,1)) | CAST(n AS DECIMAL(18,4)) | CAST(d AS TIMESTAMP)
-CAST(s AS DATE) | TRY_CAST(n AS SMALLINT) | TRY_CAST(b AS INTEGER) | CAST(m + 1 AS VARCHAR)
+t LIKE '_' | t LIKE '%\\_%' | t NOT LIKE 'A%' | t || 'x' | t IN ('a', 'A') | t NOT IN ('a', NULL)
+d = '2020-02-29' | d < DATE '1900-01-01' | d > s | s < '2000-01-01' | d - DATE '2000-01-01' | d IN ('1970-01-01')
+o AND n > 0 | o OR n > 0 | NOT o | o IS TRUE | o IS NOT FALSE | n IS DISTINCT FROM 7 | t IS NOT DISTINCT FROM 'a'
+n IS NULL | CASE WHEN o THEN 1 WHEN n > 0 THEN m END | CASE t WHEN 'a' THEN 'x' ELSE 'y' END
+CASE f WHEN 0 THEN 1 ELSE 2 END | CAST(n AS VARCHAR) | CAST(m AS VARCHAR) | CAST(o AS VARCHAR) | CAST(o AS INTEGER)
+CAST(m AS BIGINT) | CAST(n AS DOUBLE) | CAST(m AS DOUBLE) | CAST(m AS DECIMAL(18,1)) | CAST(n AS DECIMAL(18,4))
+CAST(d AS TIMESTAMP) | CAST(s AS DATE) | TRY_CAST(n AS SMALLINT) | TRY_CAST(b AS INTEGER) | CAST(m + 1 AS VARCHAR)
 t ILIKE 'STRASSE%' | t ILIKE '%Ü%' | t NOT ILIKE 'a_' | t ILIKE 'İ%' | t ILIKE '%\\_%' | x ILIKE 'NOTE%'
-TRY_CAST(x AS INTEGER) | TRY_CAST(x AS BIGINT) | TRY_CAST(x AS SMALLINT) | TRY_CAST(t AS INTEGER) | TRY_CAST(t AS DOUBLE)
-TRY_CAST(CASE WHEN length(x) < 12 THEN x END AS DATE) | TRY_CAST(t AS DATE) | TRY_CAST(x AS DOUBLE) | TRY_CAST(x AS DECIMAL(10,2)) | TRY_CAST(x AS TIMESTAMP) | CAST(CASE WHEN x IN ('12', '-7', '007') THEN x END AS INTEGER)
-CAST(left(x, 10) AS VARCHAR) | CAST(CASE WHEN abs(f) < 1000 THEN f END AS INTEGER) | TRY_CAST(f AS BIGINT) | TRY_CAST(f AS TINYINT)
-TRY_CAST(f AS DECIMAL(10,2)) | TRY_CAST(f * 1.005 AS DECIMAL(18,3)) | TRY_CAST(f AS DECIMAL(4,0)) | TRY_CAST(n / 8 AS DECIMAL(18,2))
-TRY_CAST(n / 8 AS INTEGER) | TRY_CAST(f / 2 AS SMALLINT)
+TRY_CAST(x AS INTEGER) | TRY_CAST(x AS BIGINT) | TRY_CAST(x AS SMALLINT) | TRY_CAST(t AS INTEGER)
+TRY_CAST(t AS DOUBLE) | TRY_CAST(CASE WHEN length(x) < 12 THEN x END AS DATE) | TRY_CAST(t AS DATE)
+TRY_CAST(x AS DOUBLE) | TRY_CAST(x AS DECIMAL(10,2)) | TRY_CAST(x AS TIMESTAMP)
+CAST(CASE WHEN x IN ('12', '-7', '007') THEN x END AS INTEGER) | CAST(left(x, 10) AS VARCHAR)
+CAST(CASE WHEN abs(f) < 1000 THEN f END AS INTEGER) | TRY_CAST(f AS BIGINT) | TRY_CAST(f AS TINYINT)
+TRY_CAST(f AS DECIMAL(10,2)) | TRY_CAST(f * 1.005 AS DECIMAL(18,3)) | TRY_CAST(f AS DECIMAL(4,0))
+TRY_CAST(n / 8 AS DECIMAL(18,2)) | TRY_CAST(n / 8 AS INTEGER) | TRY_CAST(f / 2 AS SMALLINT)
 CAST(round(m, 1) AS VARCHAR) | CAST(CASE WHEN o THEN m ELSE n END AS VARCHAR)
 """
 SHIFTS = [
@@ -205,12 +219,13 @@ FOLDS = """
 count(t) | count(DISTINCT t) | count(DISTINCT f) | sum(n) | sum(b) | sum(m) | avg(n) | mean(n) | avg(m) | avg(b)
 sum(DISTINCT n) | avg(DISTINCT m) | min(t) | max(t) | min(f) | max(f) | min(d) | max(s) | min(m) | max(o)
 bool_and(o) | bool_or(o) | count_if(o) | countif(n > 0) | min(n) FILTER (WHERE n > 0) | stddev(n) | stddev_samp(m)
-approx_count_distinct(o) | stddev_pop(n) | variance(n) | var_samp(n) | var_pop(n) | sum(m * 1.5) | avg(m) FILTER (WHERE o) | count(*)
-median(n) | median(f) | quantile_cont(n, 0.25) | quantile_cont(f, 0.9) | quantile_cont(b, 0.5) | quantile_disc(n, 0.5) | quantile_disc(n, 0.3)
-quantile_disc(f, 0.75) | quantile_cont(n, 0) | quantile_disc(n, 0) | quantile_disc(n, 1) | median(n) FILTER (WHERE n > 0)
-percentile_cont(0.5) WITHIN GROUP (ORDER BY n) | string_agg(t, ',' ORDER BY t) | string_agg(t, '' ORDER BY i DESC) | listagg(t, '-' ORDER BY i)
-group_concat(t, ', ' ORDER BY i) | string_agg(DISTINCT t, '|' ORDER BY t) | string_agg(t ORDER BY i) FILTER (WHERE o)
-list(n ORDER BY i) | array_agg(t ORDER BY i DESC) | list(d ORDER BY i)
+approx_count_distinct(o) | stddev_pop(n) | variance(n) | var_samp(n) | var_pop(n) | sum(m * 1.5)
+avg(m) FILTER (WHERE o) | count(*) | median(n) | median(f) | quantile_cont(n, 0.25) | quantile_cont(f, 0.9)
+quantile_cont(b, 0.5) | quantile_disc(n, 0.5) | quantile_disc(n, 0.3) | quantile_disc(f, 0.75)
+quantile_cont(n, 0) | quantile_disc(n, 0) | quantile_disc(n, 1) | median(n) FILTER (WHERE n > 0)
+percentile_cont(0.5) WITHIN GROUP (ORDER BY n) | string_agg(t, ',' ORDER BY t) | string_agg(t, '' ORDER BY i DESC)
+listagg(t, '-' ORDER BY i) | group_concat(t, ', ' ORDER BY i) | string_agg(DISTINCT t, '|' ORDER BY t)
+string_agg(t ORDER BY i) FILTER (WHERE o) | list(n ORDER BY i) | array_agg(t ORDER BY i DESC) | list(d ORDER BY i)
 """
 WINDOW_CALLS = """
 row_number() | rank() | dense_rank() | rank_dense() | percent_rank() | cume_dist() | ntile(3) | lag(n) | lag(t, 2)
@@ -316,34 +331,58 @@ def test_a_question_means_the_same(edges: Both, question: str) -> None:
 @pytest.mark.parametrize(
     "expression",
     [
-        *("TRY_CAST(' 7' AS INTEGER)", "CAST('1e3' AS INTEGER)", "TRY_CAST('1_000' AS BIGINT)", "TRY_CAST('inf' AS DOUBLE)"),
-        *("TRY_CAST('2024-1-5' AS DATE)", "CAST('epoch' AS DATE)", "TRY_CAST('1.5' AS INTEGER)", "TRY_CAST('12:00' AS DATE)"),
-        *("sqrt(-1)", "CAST('x' AS INTEGER)", "CAST('' AS DOUBLE)", "CAST('2023-02-29' AS DATE)"),
+        *("TRY_CAST({' 7'} AS INTEGER)", "CAST({'1e3'} AS INTEGER)", "TRY_CAST({'1_000'} AS BIGINT)"),
+        *("TRY_CAST({'inf'} AS DOUBLE)", "TRY_CAST({'2024-1-5'} AS DATE)", "CAST({'epoch'} AS DATE)"),
+        *("TRY_CAST({'1.5'} AS INTEGER)", "sqrt(i - 1000)", "CAST({'x'} AS INTEGER)", "CAST({''} AS DOUBLE)"),
+        *("CAST({'2023-02-29'} AS DATE)", "CAST(i + 1e6 AS DECIMAL(4,1))", "CAST({'12345'} AS DECIMAL(4,1))"),
     ],
 )
 def test_a_text_of_another_form_fails_and_is_not_read_in_two_ways(edges: Both, expression: str) -> None:
     """Of a column: a literal is read while the question is translated."""
-    asked = re.sub(r"'(.*?)' AS", r"concat(left(t, 0), '\1') AS", expression).replace("-1", "i - 1000")
+    asked = expression.replace("{", "concat(left(t, 0), ").replace("}", ")")
+    *_, translated = edges.translated(f"SELECT {asked} AS x FROM {T} WHERE t = 'a'")
     with pytest.raises(EngineError):
-        edges.answers(f"SELECT {asked} FROM {T} WHERE t = 'a'")
+        list(edges.client.start(translated.text).pages())
 
 
-REFUSED = [
-    *("l = l", "r < r", "count(DISTINCT r)", "string_agg(t, ',')", "list(t)", "median(m)", "regexp_matches(t, t)"),
-    *("regexp_matches(t, '(?i)a')", "regexp_matches(t, '\\bx')", "regexp_matches(t, '(a*)*')", "regexp_matches(t, '(a+)+')"),
-    *("regexp_replace(t, 'a*', 'b', 'g')", "regexp_replace(t, 'a', 'b')", "split_part(t, '', 1)", "lpad(t, n, '0')", "reverse(t)"),
-    *("CAST(t AS BOOLEAN)", "CAST(f AS DECIMAL(38,2))", "greatest(f, 1)", "ln(f)", "date_diff('week', d, d)", "strftime(d, '%c')", "l[n]", "l[0]"),
-]
+REFUSED = r"""
+l = l
+r < r
+count(DISTINCT r)
+string_agg(t, ',')
+list(t)
+median(m)
+regexp_matches(t, t)
+regexp_matches(t, '(?i)a')
+regexp_matches(t, '\bx')
+regexp_matches(t, '(a*)*')
+regexp_matches(t, '(a+)+')
+regexp_replace(t, 'a*', 'b', 'g')
+regexp_replace(t, 'a', 'b')
+split_part(t, '', 1)
+lpad(t, n, '0')
+reverse(t)
+CAST(t AS BOOLEAN)
+CAST(f AS DECIMAL(38,2))
+greatest(f, 1)
+ln(f)
+date_diff('week', d, d)
+strftime(d, '%c')
+l[n]
+l[0]
+"""
 
 
-@pytest.mark.parametrize("expression", REFUSED)
+@pytest.mark.parametrize("expression", REFUSED.strip().splitlines())
 def test_what_is_not_certainly_the_same_is_refused_with_a_mend(edges: Both, expression: str) -> None:
     with pytest.raises(QueryRejectedError, match="on Trino") as told:
         edges.translated(f"SELECT {expression} FROM {T}")
     assert told.value.fix
 
 
-@pytest.mark.parametrize("rest", ["count(*) FROM {T} GROUP BY r", "n FROM {T} ORDER BY l", "count(*) FROM {T} GROUP BY ROLLUP (n + 1)"])
+@pytest.mark.parametrize(
+    "rest", ["count(*) FROM {T} GROUP BY r", "n FROM {T} ORDER BY l", "sum(n) FROM {T} GROUP BY ROLLUP (n + 1)"]
+)
 def test_what_trino_cannot_group_or_order_by_is_refused(edges: Both, rest: str) -> None:
     with pytest.raises(QueryRejectedError, match="on Trino"):
         edges.translated(f"SELECT {rest}".replace("{T}", T))

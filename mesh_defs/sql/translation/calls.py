@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from mesh_defs.sql.translation import texts
-
 from mesh_defs.sql.translation.functions import same
 from mesh_defs.sql.translation.nested import element
 from mesh_defs.sql.translation.numbers import compared
@@ -48,10 +47,13 @@ _FORMATS: Mapping[str, tuple[str, int]] = {
     "%%": ("", 0),
 }
 _NAMES = {
-    "%B": ("January February March April May June July August September October November December").split(),
-    "%b": ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split(),
-    "%A": ("Monday Tuesday Wednesday Thursday Friday Saturday Sunday").split(),
-    "%a": ("Mon Tue Wed Thu Fri Sat Sun").split(),
+    "%B": [
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ],
+    "%b": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    "%A": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    "%a": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
 }
 
 
@@ -182,7 +184,9 @@ def _strftime(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
 def _written(piece: str, day: Value, node: exp.Expr) -> exp.Expr:
     """One part of a day or a time as text."""
     if day.type not in ("DATE", "TIMESTAMP") or piece not in _FORMATS:
-        raise refused(node, f"{piece} of a {day.type} was not tried", f"use {' '.join(_FORMATS)} of a DATE or TIMESTAMP")
+        raise refused(
+            node, f"{piece} of a {day.type} was not tried", f"use {' '.join(_FORMATS)} of a DATE or TIMESTAMP"
+        )
     if piece == "%%":
         return exp.Literal.string("%")
     trino, width = _FORMATS[piece]

@@ -14,7 +14,20 @@ from mesh_defs.sql.translation.nested import element
 from mesh_defs.sql.translation.numbers import ARITHMETIC, COMPARISONS, arithmetic, compared
 from mesh_defs.sql.translation.parsed import from_double, from_text
 from mesh_defs.sql.translation.scope import Output, Scope, field_of
-from mesh_defs.sql.translation.values import UNKNOWN, Value, call, cast, common, family, literal, met, refused, require_plain, unified, whole
+from mesh_defs.sql.translation.values import (
+    UNKNOWN,
+    Value,
+    call,
+    cast,
+    common,
+    family,
+    literal,
+    met,
+    refused,
+    require_plain,
+    unified,
+    whole,
+)
 from mesh_defs.sql.types import duckdb_type
 
 # A query within an expression, given the names around it: Trino's tree, and its columns.

@@ -112,7 +112,9 @@ def _quantile(name: str, value: Value, share: float, how: Listed) -> Value:
         at = call("ceil", exp.Mul(this=count, expression=_number(share)))
         place = exp.Cast(this=call("greatest", at, _number(1.0)), to=exp.DataType.build("BIGINT"))
         return Value(tree=call("element_at", numbers, place), type=value.type)
-    at = exp.Paren(this=exp.Mul(this=exp.Paren(this=exp.Sub(this=count, expression=_number(1.0))), expression=_number(share)))
+    at = exp.Paren(
+        this=exp.Mul(this=exp.Paren(this=exp.Sub(this=count, expression=_number(1.0))), expression=_number(share))
+    )
     below, above = call("floor", at), call("ceil", at.copy())
     low, high = (call("element_at", numbers.copy(), _place(each)) for each in (below, above))
     part = exp.Paren(this=exp.Sub(this=at.copy(), expression=below.copy()))

@@ -89,7 +89,9 @@ def rounded(value: Value, places: int) -> Value:
     multiple = call("round", exp.Mul(this=exp.Paren(this=value.tree), expression=unit))
     divided = exp.Div(this=multiple, expression=unit.copy(), typed=True, safe=False)
     finite = call("is_finite", divided)
-    return Value(tree=exp.Case(ifs=[exp.If(this=finite, true=divided.copy())], default=value.tree.copy()), type="DOUBLE")
+    return Value(
+        tree=exp.Case(ifs=[exp.If(this=finite, true=divided.copy())], default=value.tree.copy()), type="DOUBLE"
+    )
 
 
 def _failing(text: exp.Expr, type_: str) -> exp.Expr:

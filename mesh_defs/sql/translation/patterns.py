@@ -140,7 +140,9 @@ def _ranges(body: str, node: exp.Expr) -> list[str]:
             items.append(low)
             continue
         high = _member(other, node)
-        if not (len(one) == len(other) == 1 and one.isascii() and other.isascii() and one.isalnum() and other.isalnum()):
+        if not (
+            len(one) == len(other) == 1 and one.isascii() and other.isascii() and one.isalnum() and other.isalnum()
+        ):
             raise _untried(node)
         if one > other:
             raise _untried(node)

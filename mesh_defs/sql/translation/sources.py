@@ -56,10 +56,14 @@ def pivoted(pivot: exp.Pivot) -> exp.Select:
     ]
     keys = [each.copy() for each in group.expressions]
     source = exp.From(this=pivot.this.copy())
-    return exp.Select(expressions=[*keys, *columns], from_=source, group=exp.Group(expressions=[k.copy() for k in keys]))
+    return exp.Select(
+        expressions=[*keys, *columns], from_=source, group=exp.Group(expressions=[k.copy() for k in keys])
+    )
 
 
-def unpivoted(pivot: exp.Pivot, source: exp.Expr, relation: Relation, name: Callable[[], str]) -> tuple[exp.Query, list[Output]]:
+def unpivoted(
+    pivot: exp.Pivot, source: exp.Expr, relation: Relation, name: Callable[[], str]
+) -> tuple[exp.Query, list[Output]]:
     """UNPIVOT … ON a, b: a row for each of these columns that is known, with the column's name."""
     unknown = {key for key, value in pivot.args.items() if value and key not in _PIVOT_PARTS - {"group"}}
     if unknown or not all(isinstance(each, exp.Column) and len(each.parts) == 1 for each in pivot.expressions):
