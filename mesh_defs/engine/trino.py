@@ -6,8 +6,9 @@ answer. So both engines refuse the same, and only a text whose every part was tr
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
@@ -23,6 +24,7 @@ from mesh_defs.sql.translation.translate import TrinoSQL, translate
 from mesh_defs.sql.translation.verify import reads_by_name, verify_fences, verify_reads
 
 KEPT_MAX = 1_000
+_Made = TypeVar("_Made")
 
 
 class TrinoEngine:
@@ -39,15 +41,13 @@ class TrinoEngine:
         tell: Tell | None = None,
     ) -> None:
         self._client, self._duckdb, self._seconds = Client(access, seconds_max), duckdb, seconds_max
-        self.tables_of, self._checked, self._tell = tables_of, Checked(), tell
+        self.tables_of, self._seen, self._tell = tables_of, Seen(), tell
 
     def session(self, pins: tuple[Pin, ...]) -> "TrinoSession":
         """Return a session over exactly these pins, for one question. StorageError when a version is gone."""
         tables = {pin.product: self.tables_of(pin) for pin in pins}
         hold = self._duckdb.hold(pins)
-        return TrinoSession(
-            hold, self._seconds, client=self._client, tables=tables, checked=self._checked, tell=self._tell
-        )
+        return TrinoSession(hold, self._seconds, client=self._client, tables=tables, seen=self._seen, tell=self._tell)
 
 
 class TrinoSession(Session):
@@ -60,20 +60,26 @@ class TrinoSession(Session):
         *,
         client: Client,
         tables: Mapping[str, tuple[TrinoTable, ...]],
-        checked: "Checked",
+        seen: "Seen",
         tell: Tell | None,
     ) -> None:
         super().__init__(hold, seconds_max)
-        self._client, self._tables, self._checked, self._tell = client, tables, checked, tell
+        self._client, self._tables, self._seen, self._tell = client, tables, seen, tell
         self._ready: tuple[TrinoSQL, pa.Schema] | None = None
         self._statement: Statement | None = None
 
     def require_runnable(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> None:
-        """Translate it, and see what Trino makes of that. QueryRejectedError for what has no equal there."""
+        """Translate it, and see what Trino makes of that: once for a text, its versions and values. QueryRejectedError for
+        what has no equal there."""
+        shown = tuple((pin.relation, *pin.columns.items(), *pin.tokens.items()) for pin in governed.pins)
+        asked = (governed.text, shown, tuple(self._tables.items()), repr(sorted(parameters.items())))
+        self._ready = self._seen.once(asked, lambda: self._translated(governed, parameters))
+
+    def _translated(self, governed: GovernedSQL, parameters: Mapping[str, Any]) -> tuple[TrinoSQL, pa.Schema]:
         columns = self.describe(governed, parameters)
         sql = translate(governed, parameters, self._tables, [type_ for _, type_ in columns])
-        self._checked.require(sql, self._client)
-        self._ready = sql, schema_of(columns)
+        self._seen.require(sql, self._client)
+        return sql, schema_of(columns)
 
     def run(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> Rows:
         """Start it on Trino, and wait for its first rows; DuckDB's worker is let go. EngineError, UnreachableError."""
@@ -131,44 +137,35 @@ class TrinoRunning:
         self._statement.cancel()
 
 
-class Checked:
-    """Texts that Trino was seen to read as they are meant. What that depends on is all in the text: versions, rules, masks."""
+class Seen:
+    """What was found of texts, the last used kept. What it depends on is all in the keys: versions, rules, masks, values."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, str] = OrderedDict()  # the last used at the end; of a guard alone its plan
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
 
     def require(self, sql: TrinoSQL, client: Client) -> None:
         """Raise QueryRejectedError unless Trino reads the text as it is meant: one EXPLAIN; where it scans something else
         than Iceberg another, and one for each guard that hides rows and was not met before."""
-        if self._found(sql.text) is not None:
-            return
         plan = _plan(sql.text, client)
         if not reads_by_name(plan, sql.tables):
             verify_reads(client.text(f"EXPLAIN (TYPE IO, FORMAT JSON) {sql.text}"), sql.tables)
         if sql.guards:
-            verify_fences(plan, [self._guard(each, client) for each in sql.guards.values()])
-        self._keep(sql.text, "")
+            guards = [self.once(("guard", each), partial(_plan, each, client)) for each in sql.guards.values()]
+            verify_fences(plan, guards)
 
-    def _guard(self, text: str, client: Client) -> str:
-        alone = f"guard {text}"  # no query's text begins so
-        plan = self._found(alone)
-        if plan is None:
-            plan = _plan(text, client)
-            self._keep(alone, plan)
-        return plan
-
-    def _found(self, text: str) -> str | None:
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """Return what was made for the key before, else make it now; what raises is not kept."""
         with self._lock:
-            if text in self._kept:
-                self._kept.move_to_end(text)
-            return self._kept.get(text)
-
-    def _keep(self, text: str, plan: str) -> None:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return cast(_Made, self._kept[key])
+        made = make()
         with self._lock:
-            self._kept[text] = plan
+            self._kept[key] = made
             if len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
+        return made
 
 
 def _plan(text: str, client: Client) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
+from mesh_defs.sql.references import folded
 from mesh_defs.sql.translation.expressions import Expressions
 from mesh_defs.sql.translation.nested import element, is_nested
 from mesh_defs.sql.translation.scope import Output, Relation, Scope
@@ -70,7 +71,7 @@ def unpivoted(
         raise refused(pivot, "this form of UNPIVOT was not tried", "UNPIVOT … ON a, b")
     scope = Scope(relations=[relation])
     values = [require_plain(scope.resolve(each), pivot) for each in pivot.expressions]
-    chosen = [relation.find(each.name.lower()) for each in pivot.expressions]
+    chosen = [relation.find(folded(each.name)) for each in pivot.expressions]
     left = [each for each in relation.visible() if each not in chosen]
     trees, type_ = unified(values, pivot)
     made = name()
