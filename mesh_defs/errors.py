@@ -4,7 +4,9 @@
     ├── DeclarationError      a file or a decorated function says something wrong (one or more findings)
     ├── NotFoundError         no such product, domain or column
     ├── QueryRejectedError    the SQL is not one governable SELECT
+    │   └── AnalysisRejectedError   nor an analysis that the clean room's agreement knows
     ├── AccessDeniedError     the rules do not let this principal read this
+    ├── BudgetExhaustedError  what is left of a clean room's privacy budget does not pay for this answer
     ├── StorageError          bytes are missing, torn or refused
     ├── EngineError           the engine failed while it ran an allowed query
     ├── TokenKeyError         the key that joinable tokens are made with was not given, or is none
@@ -78,6 +80,18 @@ class QueryRejectedError(MeshError):
     """The SQL is not one SELECT over products, or says what the door cannot govern."""
 
     code = "query-rejected"
+
+
+class AnalysisRejectedError(QueryRejectedError):
+    """A clean room's agreement does not know such an analysis. Invariant: depends on no row of anybody's."""
+
+    code = "analysis-rejected"
+
+
+class BudgetExhaustedError(MeshError):
+    """What is left of a clean room's privacy budget does not pay for this answer."""
+
+    code = "budget-exhausted"
 
 
 class AccessDeniedError(MeshError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -173,11 +174,15 @@ def _require_kept(connection: sa.Connection, row: Mapping[str, Any], where: str)
 
 def newest_of(connection: sa.Connection, kinds: Collection[str]) -> int:
     """Number of the newest entry of these kinds, 0 when there is none: one step down an index for each kind."""
-    each = [newest.with_only_columns(entries.c.seq).where(entries.c.kind == kind) for kind in kinds]
-    if not each:
+    if not kinds:
         return 0
-    row = connection.execute(sa.select(*(one.scalar_subquery() for one in each))).one()
-    return max(int(seq or 0) for seq in row)
+    return max(int(seq or 0) for seq in connection.execute(_newest_of(tuple(kinds))).one())
+
+
+@lru_cache
+def _newest_of(kinds: tuple[str, ...]) -> sa.Select[Any]:
+    each = [newest.with_only_columns(entries.c.seq).where(entries.c.kind == kind) for kind in kinds]
+    return sa.select(*(one.scalar_subquery() for one in each))
 
 
 def broken_at(connection: sa.Connection) -> int | None:

@@ -1,8 +1,10 @@
 """Wiring: everything that the door needs, opened from the settings."""
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 from mesh_defs.access.given import RequestBook
 from mesh_defs.engine import spawn
@@ -94,6 +96,7 @@ def open_platform(settings: Settings, *, build: bool = True, warm: bool = False,
         drivers=driver_environment(),
     )
     ledger = open_ledger(settings)
+    _settle()
     return Platform(
         settings=settings,
         mesh=mesh,
@@ -103,6 +106,12 @@ def open_platform(settings: Settings, *, build: bool = True, warm: bool = False,
         clock=_now,
         trino=_trino(settings, mesh, engine, tell),
     )
+
+
+@cache
+def _settle() -> None:
+    """What this process has loaded stays: going through all of it cost 0.2 s at about each hundredth question."""
+    gc.freeze()
 
 
 def _trino(settings: Settings, mesh: Mesh, engine: DuckDBEngine, tell: Tell | None) -> TrinoEngine | None:

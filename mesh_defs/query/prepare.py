@@ -16,6 +16,7 @@ from mesh_defs.sql.parse import SelectStatement
 from mesh_defs.sql.rewrite import govern, inlined, repinned
 from mesh_defs.sql.statements import Statement, parse_statement
 from mesh_defs.sql.verify import verify_plan, verify_text
+from mesh_defs.sql.view import shown_by
 
 KEPT_MAX = 1_000
 
@@ -54,7 +55,7 @@ class Preparer:
         key = (
             request.sql,
             are_short(request.parameters),
-            *(_seen(name, views[name], pins[name]) for name in statement.products),
+            *(shown_by(pins[name], views[name]) for name in statement.products),
         )
         kept = self._kept(key)
         if kept is not None:
@@ -79,10 +80,3 @@ class Preparer:
             self._verified[key] = prepared
             if len(self._verified) > KEPT_MAX:
                 self._verified.popitem(last=False)
-
-
-def _seen(name: str, view: View, pin: Pin) -> Hashable:
-    """All that the rewritten text depends on besides the question."""
-    masks = tuple((column, mask.kind, mask.value) for column, mask in sorted(view.masks.items()))
-    rules = tuple((rule.source, rule.bound) for rule in view.rules)
-    return name, rules, masks, pin.kind, tuple(pin.columns.items()), tuple(pin.tokens.items())

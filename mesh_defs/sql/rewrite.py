@@ -22,7 +22,7 @@ from mesh_defs.sql.references import folded, product_of
 from mesh_defs.sql.tree import reread, same, write
 from mesh_defs.sql.uniform import put
 from mesh_defs.sql.used import used_columns
-from mesh_defs.sql.view import view_select
+from mesh_defs.sql.view import Guard, guard_of
 
 NO_PARAMETERS: Mapping[str, Any] = {}
 _MOVED = ("joins", "laterals", "pivots", "sample")
@@ -44,21 +44,20 @@ def govern(
     _name_subqueries(tree)
     _unqualify_columns(tree)
     private = _private_alias(tree, pins)
-    guards = {name: view_select(pins[name], views[name], private) for name in statement.products}
+    guards = {name: guard_of(pins[name], views[name], private) for name in statement.products}
     for table in list(tree.find_all(exp.Table)):
         if product := product_of(table):
-            put(table, _subquery(table, guards[product].copy()))
+            put(table, _subquery(table, guards[product].select.copy()))
     text = write(tree)
     if not _reads_back(tree, text):
         what = "the SQL has a form whose meaning may change when it is rewritten"
         raise QueryRejectedError(what, fix="put brackets around mixed operators, or say it in a simpler form")
-    texts = {product: write(select.copy()) for product, select in guards.items()}
     hiding = any(views[product].rules for product in statement.products)
     return GovernedSQL(
         text=text,
         pins=tuple(pins[product] for product in statement.products),
-        guards=texts,
-        visible={texts[name]: _visible(texts[name], guards[name], statement.tree) for name in texts} if hiding else {},
+        guards={product: guard.text for product, guard in guards.items()},
+        visible={guard.text: _visible(guard, statement.tree) for guard in guards.values()} if hiding else {},
         alone=hiding and not is_bounded(statement.tree, parameters),
     )
 
@@ -85,9 +84,9 @@ def _reads_back(tree: exp.Expr, text: str) -> bool:
         return False
 
 
-def _visible(text: str, guard: exp.Select, asked: exp.Expr) -> str:
-    used = used_columns(asked, (shown.alias_or_name for shown in guard.expressions))
-    return f"SELECT {', '.join(map(quoted, used))} FROM ({text})"
+def _visible(guard: Guard, asked: exp.Expr) -> str:
+    used = used_columns(asked, (shown.alias_or_name for shown in guard.select.expressions))
+    return f"SELECT {', '.join(map(quoted, used))} FROM ({guard.text})"
 
 
 def _subquery(table: exp.Table, select: exp.Select) -> exp.Subquery:

@@ -61,7 +61,7 @@ def verify_plan(plan: str, guards: Mapping[str, str]) -> None:
     `plan` and `guards` (by product) are what `json_serialize_plan` gave for the text and for each guard alone, neither
     optimised: filters, masks, columns and the scanned files are compared, whatever stands around them.
     """
-    wanted = [_guard_plan(text) for text in guards.values()]
+    wanted = [_guard(text) for text in guards.values()]
     pending: list[Any] = [_plan_of(plan)]
     found: set[int] = set()
     while pending:
@@ -69,9 +69,7 @@ def verify_plan(plan: str, guards: Mapping[str, str]) -> None:
         if isinstance(node, list):
             pending.extend(node)
         elif isinstance(node, dict):
-            guard = next(
-                (index for index, each in enumerate(wanted) if _alike(node, each) and _reads(node, each)), None
-            )
+            guard = next((index for index, each in enumerate(wanted) if _is(node, *each)), None)
             if guard is not None:
                 found.add(guard)
                 continue
@@ -103,16 +101,27 @@ def _verify_rows_from(node: Mapping[str, Any]) -> None:
 
 
 @lru_cache(maxsize=256)
-def _guard_plan(text: str) -> Any:
-    """The same few guards stand in many questions; nobody changes what comes of them."""
-    return _plan_of(text)
+def _guard(text: str) -> tuple[Any, str]:
+    """The plan and its own text: the same few guards stand in many questions, and nobody changes what comes of them."""
+    plan = _plan_of(text)
+    return plan, json.dumps(plan)
 
 
 def _plan_of(text: str) -> Any:
-    told = json.loads(text)
+    told = json.loads(text, object_hook=_unnumbered)
     if told.get("error") or len(told.get("plans", ())) != 1:
         raise _disagreement("the engine does not plan it as one statement")
     return told["plans"][0]
+
+
+def _unnumbered(node: dict[str, Any]) -> dict[str, Any]:
+    for key in _NUMBERING:
+        node.pop(key, None)
+    return node
+
+
+def _is(node: Mapping[str, Any], guard: Mapping[str, Any], text: str) -> bool:
+    return _alike(node, guard) and (json.dumps(node) == text or _reads(node, guard))
 
 
 def _alike(node: Mapping[str, Any], guard: Mapping[str, Any]) -> bool:
@@ -164,21 +173,8 @@ def _width(node: Mapping[str, Any]) -> int:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Compare two parts of plans in everything but their numbering."""
-    pending = [(one, other)]
-    while pending:
-        left, right = pending.pop()
-        if isinstance(left, dict) and isinstance(right, dict):
-            if left.keys() != right.keys():
-                return False
-            pending.extend((left[key], right[key]) for key in left if key not in _NUMBERING)
-        elif isinstance(left, list) and isinstance(right, list):
-            if len(left) != len(right):
-                return False
-            pending.extend(zip(left, right, strict=True))
-        elif left != right or type(left) is not type(right):
-            return False
-    return True
+    """Compare as JSON's text, which tells 1 from true and from 1.0. The engine writes a part's keys in one order."""
+    return json.dumps(one) == json.dumps(other)
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """One product as one decision shows it: the SELECT over its pin that stands wherever a query names the product."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -9,9 +11,44 @@ from mesh_defs.model.access import Mask, View
 from mesh_defs.model.version import Pin
 from mesh_defs.sql.row_rule import check_rule, condition
 from mesh_defs.sql.tokens import DIALECT
+from mesh_defs.sql.tree import write
 from mesh_defs.sql.uniform import call
 
 TOKEN_TYPE = "VARCHAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What stands for a product in a question, and the text of it. Shared between questions: copy the tree before use."""
+
+    select: exp.Select
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    shown: Hashable
+    private: str
+    pin: Pin = field(compare=False)
+    view: View = field(compare=False)
+
+
+def guard_of(pin: Pin, view: View, private: str) -> Guard:
+    """As `view_select`, made once for all questions that see the same of the product."""
+    return _guard(_Wanted(shown_by(pin, view), private, pin, view))
+
+
+def shown_by(pin: Pin, view: View) -> Hashable:
+    """All that the text of a guard depends on, but for the private alias."""
+    masks = tuple((column, mask.kind, repr(mask.value)) for column, mask in sorted(view.masks.items()))
+    rules = tuple((rule.source, rule.bound) for rule in view.rules)
+    return pin.product, rules, masks, pin.kind, tuple(pin.columns.items()), tuple(pin.tokens.items())
+
+
+@lru_cache(maxsize=256)
+def _guard(wanted: _Wanted) -> Guard:
+    select = view_select(wanted.pin, wanted.view, wanted.private)
+    return Guard(select, write(select.copy()))
 
 
 def view_select(pin: Pin, view: View, private: str) -> exp.Select:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +164,12 @@ def encode(record: Record, kind: StorageKind) -> bytes:
     return json.dumps({"format": FORMAT, "checksum": _checksum(FORMAT, body), **body}, indent=1).encode()
 
 
+@lru_cache(maxsize=64)
 def decode(content: bytes, kind: StorageKind, where: Path | str) -> Record | Damage:
-    """Return the record; StorageError for a newer format and for a place that holds another kind of storage."""
+    """Return the record; StorageError for a newer format and for a place that holds another kind of storage.
+
+    The same few documents are read at each question, and nobody changes what comes of them.
+    """
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):

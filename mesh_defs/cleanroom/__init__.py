@@ -1,0 +1,1 @@
+"""Analysis without sight: partners' answers, nobody's rows."""

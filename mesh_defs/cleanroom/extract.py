@@ -1,0 +1,172 @@
+"""What a run reads: for each set of tables, of every party, its persons under tokens. Each party asks its own door for it.
+
+A run reads not only what its own analysis needs, but what all earlier ones of the same room need to be compared with it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from mesh_defs.errors import AnalysisRejectedError
+from mesh_defs.model.query import EngineName, QueryRequest
+from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field, SharedTable
+from mesh_defs.query.platform import Platform
+from mesh_defs.query.run import run_query
+from mesh_defs.sql.partial import INNER_KEY, OUTER_KEY, Own, partial_sql
+
+# Whole numbers and decimals: they add up to the same in every order, and on every engine.
+_WHOLE = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(\d+, ?(?P<scale>\d+)\)")
+Versions = Mapping[str, str]
+_UNITS = pa.decimal128(38, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract:
+    """What is read of one set of tables: by which dimensions, which rows at least, and which measures."""
+
+    tables: tuple[str, ...]
+    dimensions: tuple[Field, ...]
+    within: Mapping[Field, tuple[DimensionValue, ...]]
+    measures: tuple[Field, ...]
+
+    def of(self, party: str, agreement: Agreement) -> tuple[SharedTable, ...]:
+        """The tables of one party in it, in the agreement's order."""
+        return tuple(table for table in agreement.tables if table.party == party and table.name in self.tables)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Where a party reads: its own platform, and as whom it asks its own door."""
+
+    party: str
+    platform: Platform
+    principal: str
+    purpose: str
+    engine: EngineName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenKey:
+    """Two keys of one run, as hexadecimal digits: persons become tokens under both, one inside the other."""
+
+    inner: str
+    outer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What a party sends, and which versions of its products it read: those stay with it.
+
+    Columns as `sql.partial.partial_sql` says, sums in units of the last decimal place.
+    """
+
+    table: pa.Table
+    versions: Versions
+
+
+def token_key(run_key: bytes, run: str) -> TokenKey:
+    """Derive a run's two keys from its secret of 32 bytes (HKDF, RFC 5869)."""
+    if len(run_key) != 32:
+        raise ValueError("a run's key has 32 bytes")
+    made = HKDF(algorithm=SHA256(), length=64, salt=None, info=b"mesh-room-tokens-1 " + run.encode()).derive(run_key)
+    return TokenKey(inner=made[:32].hex(), outer=made[32:].hex())
+
+
+def extracts_of(analysis: Analysis, earlier: Iterable[Analysis], agreement: Agreement) -> tuple[Extract, ...]:
+    """Return what the analysis needs, first, and what the earlier ones need: one for each set of tables."""
+    sets: dict[tuple[str, ...], list[Analysis]] = {analysis.tables: [analysis]}
+    for each in earlier:
+        sets.setdefault(each.tables, []).append(each)
+    return tuple(_extract(tables, asked, analysis, agreement) for tables, asked in sets.items())
+
+
+def partial(
+    extract: Extract,
+    agreement: Agreement,
+    seat: Seat,
+    *,
+    analyst: str,
+    key: TokenKey,
+    versions: Versions,
+) -> Partial:
+    """Ask the party's own door, for these versions of its products, or for the current ones of those that are not named.
+
+    MeshError when the door does not answer, AnalysisRejectedError for a measure that is neither whole nor decimal.
+    """
+    own = own_of(extract, agreement, seat, analyst=analyst)
+    products = {table.product for table in own.tables}
+    request = QueryRequest(
+        sql=partial_sql(own),
+        principal=seat.principal,
+        purpose=seat.purpose,
+        parameters={INNER_KEY: key.inner, OUTER_KEY: key.outer},
+        versions={product: version for product, version in versions.items() if product in products},
+        engine=seat.engine,
+    )
+    with run_query(request, seat.platform) as answer:
+        read = {pin.product: pin.version for pin in answer.pins}
+        return Partial(table=_units(answer.table()), versions=read)
+
+
+def own_of(extract: Extract, agreement: Agreement, seat: Seat, *, analyst: str) -> Own:
+    """Return the party's part of an extract. The tables of whoever asks serve to choose persons, and add up to nothing."""
+    tables = extract.of(seat.party, agreement)
+    names = {table.name for table in tables}
+    once = seat.party == analyst
+    measures = [] if once else [field for field in extract.measures if field.table in names]
+    return Own(
+        tables=tables,
+        dimensions=tuple(field for field in extract.dimensions if field.table in names),
+        within={field: values for field, values in extract.within.items() if field.table in names},
+        measures={field: _decimals(field, tables, seat.platform) for field in measures},
+        once=once,
+    )
+
+
+def _extract(tables: tuple[str, ...], asked: list[Analysis], analysis: Analysis, agreement: Agreement) -> Extract:
+    used = {each for one in asked for each in (*one.dimensions, *(field for field, _ in one.filters))}
+    return Extract(
+        tables=tables,
+        dimensions=tuple(sorted(used)),
+        within={field: values for field in sorted(used) if (values := _within(field, asked, agreement)) is not None},
+        measures=analysis.measures if analysis.tables == tables else (),
+    )
+
+
+def _within(field: Field, asked: Iterable[Analysis], agreement: Agreement) -> tuple[DimensionValue, ...] | None:
+    """The values that count for any of the analyses; None when rows of any value do."""
+    wanted: set[DimensionValue] = set()
+    for one in asked:
+        values = dict(one.filters).get(field, agreement.domain(field) if field in one.dimensions else None)
+        if values is None:
+            return None
+        wanted.update(values)
+    return tuple(value for value in agreement.domain(field) if value in wanted)
+
+
+def _decimals(field: Field, tables: Iterable[SharedTable], platform: Platform) -> int:
+    (table,) = (table for table in tables if table.name == field.table)
+    contract = platform.mesh.contracts.get(table.product)
+    column = contract.column(field.column) if contract else None
+    found = _WHOLE.fullmatch(column.type) if column else None
+    agreed = table.measures[field.column].decimals
+    if found is None or int(found["scale"] or 0) != agreed:
+        what = f"{field} is not of {f'decimals with {agreed} places' if agreed else 'whole numbers'}"
+        raise AnalysisRejectedError(what, fix="share a column that adds up exactly, and agree on its `decimals`")
+    return agreed
+
+
+def _units(table: pa.Table) -> pa.Table:
+    """Decimals as whole numbers of their last place: the same bytes, read otherwise."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_decimal128(field.type) and field.type.scale:
+            column = table.column(place)
+            whole = [
+                pa.Array.from_buffers(_UNITS, len(each), each.buffers(), offset=each.offset) for each in column.chunks
+            ]
+            table = table.set_column(place, pa.field(field.name, _UNITS), pa.chunked_array(whole))
+    return table

@@ -1,0 +1,139 @@
+"""Adds up what the parties sent. Knows tokens, codes and numbers; holds no credential, no key and no name of a person.
+
+An in-memory DuckDB that can open nothing. Every name in its SQL is made here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from mesh_defs.cleanroom.extract import Extract
+from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field
+
+Partials = Mapping[str, pa.Table]
+CONTRIBUTIONS = "contributions"
+_LOCKED = ("SET enable_external_access = false", "SET lock_configuration = true")
+
+
+@contextmanager
+def joining(threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an engine that can read and write nothing but what it is given."""
+    connection = duckdb.connect(":memory:", config={"threads": threads})
+    try:
+        for each in _LOCKED:
+            connection.execute(each)
+        yield connection
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """One extract's partials in the engine, and how an analysis reads them. `relations`: of each party that has tables in it."""
+
+    extract: Extract
+    agreement: Agreement
+    analyst: str
+    relations: Mapping[str, str]
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """Parties whose rows are counted and added up."""
+        return tuple(party for party in self.relations if party != self.analyst)
+
+    def code(self, field: Field) -> str:
+        """The column of a dimension's code in its party's partial."""
+        own = [each for each in self.extract.dimensions if self.party(each) == self.party(field)]
+        return f"d{own.index(field)}"
+
+    def party(self, field: Field) -> str:
+        """Whose column it is."""
+        (party,) = (table.party for table in self.agreement.tables if table.name == field.table)
+        return party
+
+    def codes(self, field: Field, values: Sequence[DimensionValue]) -> str:
+        """The codes of these values, for IN."""
+        domain = self.agreement.domain(field)
+        return ", ".join(str(domain.index(value)) for value in values)
+
+    def conditions(self, analysis: Analysis, party: str) -> str:
+        """What a party's row must fulfil to count for an analysis: filters, and public values where groups are made."""
+        chosen = dict(analysis.filters)
+        return _all(
+            f"{self.code(field)} IN ({self.codes(field, chosen.get(field, self.agreement.domain(field)))})"
+            for field in sorted({*analysis.dimensions, *chosen})
+            if self.party(field) == party
+        )
+
+
+def sides_of(
+    extract: Extract,
+    partials: Partials,
+    agreement: Agreement,
+    analyst: str,
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    number: int,
+) -> Sides:
+    """Give the engine one extract's partials; `number` keeps them apart from other extracts'."""
+    relations = {}
+    for place, party in enumerate(sorted(partials)):
+        relations[party] = f"partial_{number}_{place}"
+        connection.register(relations[party], partials[party])
+    return Sides(extract=extract, agreement=agreement, analyst=analyst, relations=relations)
+
+
+def contribute(sides: Sides, analysis: Analysis, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the relation `contributions`: what each person adds to each group.
+
+    Columns: `person` (its token), g0, g1, … (codes in the order of the analysis' dimensions), `n` rows, and for each of its
+    measures in order the sum s0, … and the number of values c0, …, which count as often as the other parties' rows have it.
+    Whoever asks has each person once in each group.
+    """
+    parties = list(sides.relations)
+    sources = {party: _projected(sides, analysis, party) for party in parties}
+    groups = [
+        f"{_alias(parties, sides.party(field))}.{sides.code(field)} AS g{n}"
+        for n, field in enumerate(analysis.dimensions)
+    ]
+    rows = [f"{_alias(parties, party)}.n" for party in sides.protected]
+    shown = [f"{_alias(parties, parties[0])}.token AS person", *groups, f"CAST({_times(rows)} AS HUGEINT) AS n"]
+    for number, field in enumerate(analysis.measures):
+        party = sides.party(field)
+        own = [each for each in sides.extract.measures if sides.party(each) == party].index(field)
+        others = [f"{_alias(parties, each)}.n" for each in sides.protected if each != party]
+        shown += [
+            f"CAST({_times([f'{_alias(parties, party)}.{kind}{own}', *others])} AS HUGEINT) AS {kind}{number}"
+            for kind in "sc"
+        ]
+    first, *further = [f"({sources[party]}) AS {_alias(parties, party)}" for party in parties]
+    joined = first + "".join(f" JOIN {each} USING (token)" for each in further)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {CONTRIBUTIONS} AS SELECT {', '.join(shown)} FROM {joined}")
+
+
+def _projected(sides: Sides, analysis: Analysis, party: str) -> str:
+    """A party's partial with the analysis' own dimensions only, which may be fewer than the extract's."""
+    kept = [sides.code(field) for field in analysis.dimensions if sides.party(field) == party]
+    columns = ", ".join(["token", *kept])
+    where = sides.conditions(analysis, party)
+    if party == sides.analyst:
+        return f"SELECT DISTINCT {columns} FROM {sides.relations[party]} WHERE {where}"
+    own = [each for each in sides.extract.measures if sides.party(each) == party]
+    sums = [f"sum({kind}{n}) AS {kind}{n}" for n in range(len(own)) for kind in "sc"]
+    totals = ", ".join(["CAST(sum(n) AS HUGEINT) AS n", *sums])
+    return f"SELECT {columns}, {totals} FROM {sides.relations[party]} WHERE {where} GROUP BY {columns}"
+
+
+def _alias(parties: list[str], party: str) -> str:
+    return f"p{parties.index(party)}"
+
+
+def _times(factors: list[str]) -> str:
+    return " * ".join(factors)
+
+
+def _all(conditions: Iterator[str]) -> str:
+    return " AND ".join(conditions) or "true"

@@ -1,0 +1,136 @@
+"""What one party runs for a clean room: of each person under a token, and of each combination of dimensions, the counts and sums.
+
+Written from an `Extract` and the agreement alone; no word of an asker is in it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from mesh_defs.model.room import DimensionValue, Field, SharedTable
+from mesh_defs.sql.tree import write
+from mesh_defs.sql.uniform import call
+
+# Parameters of the SELECT, so that no key stands in a text.
+INNER_KEY, OUTER_KEY = "inner_key", "outer_key"
+TOKEN, ROWS = "token", "n"
+OTHER = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What is wanted of one party's tables: dimensions by their codes, measures with their number of decimals.
+
+    `within`: for each dimension that may be narrowed, the values beside which no row counts. `once`: each person counts once
+    for each combination of codes, however many rows there are.
+    """
+
+    tables: tuple[SharedTable, ...]
+    dimensions: tuple[Field, ...]
+    within: Mapping[Field, tuple[DimensionValue, ...]]
+    measures: Mapping[Field, int]
+    once: bool
+
+
+def partial_sql(own: Own) -> str:
+    """Return a SELECT of `token` (64 hexadecimal digits), the codes d0, d1, …, `n` rows, and for each measure its sum s0, … and
+    its number of values c0, …; one row for each person and codes, in no order.
+
+    A code is the place of the value in the dimension's domain, -1 for any other and for NULL. Rows without a person do not
+    count. Tokens are nested SHA-256 under two keys, which are parameters (NMAC, Bellare, Canetti and Krawczyk 1996).
+    """
+    codes = [exp.column(_name(f"d{n}")) for n in range(len(own.dimensions))]
+    person = exp.column(_name("person"))
+    counted = [] if own.once else list(_totals(own.measures))
+    grouped = exp.Select(
+        expressions=[person, *codes, *(counted or [_as(exp.Literal.number(1), ROWS)])],
+        from_=exp.From(this=exp.Subquery(this=_rows(own), alias=_alias("read"))),
+        group=exp.Group(expressions=[each.copy() for each in (person, *codes)]),
+    )
+    inner = call("sha256", call("concat", exp.Placeholder(this=INNER_KEY), person.copy()))
+    token = call("sha256", call("concat", exp.Placeholder(this=OUTER_KEY), inner))
+    names = [_name(each.alias_or_name) for each in grouped.expressions[1:]]
+    return write(
+        exp.Select(
+            expressions=[_as(token, TOKEN), *(exp.column(name) for name in names)],
+            from_=exp.From(this=exp.Subquery(this=grouped, alias=_alias("persons"))),
+        )
+    )
+
+
+def columns_of(own: Own) -> tuple[str, ...]:
+    """Names of the columns of `partial_sql`, in order."""
+    codes = [f"d{n}" for n in range(len(own.dimensions))]
+    sums = [] if own.once else [f"{kind}{n}" for n in range(len(own.measures)) for kind in "sc"]
+    return (TOKEN, *codes, ROWS, *sums)
+
+
+def _rows(own: Own) -> exp.Select:
+    """One row for each row of the join, with codes instead of values. Tables of one party meet by the person alone."""
+    aliases = {table.name: f"t{n}" for n, table in enumerate(own.tables)}
+    persons = [exp.column(_name(table.person), table=_name(aliases[table.name])) for table in own.tables]
+    shown = [_as(_cast(persons[0].copy(), "VARCHAR"), "person")]
+    shown += [_as(_code(field, own.tables, aliases), f"d{number}") for number, field in enumerate(own.dimensions)]
+    if not own.once:
+        shown += [_as(_column(field, aliases), f"m{number}") for number, field in enumerate(own.measures)]
+    conditions: list[exp.Expr] = [exp.Not(this=exp.Is(this=persons[0].copy(), expression=exp.Null()))]
+    conditions += [
+        exp.In(this=_column(field, aliases), expressions=[_literal(value) for value in values])
+        for field, values in sorted(own.within.items())
+    ]
+    return exp.Select(
+        expressions=shown,
+        from_=exp.From(this=_table(own.tables[0], aliases)),
+        joins=[
+            exp.Join(this=_table(table, aliases), on=exp.EQ(this=persons[0].copy(), expression=person.copy()))
+            for table, person in list(zip(own.tables, persons, strict=True))[1:]
+        ],
+        where=exp.Where(this=exp.and_(*conditions)),
+    )
+
+
+def _totals(measures: Mapping[Field, int]) -> Iterator[exp.Expr]:
+    yield _as(call("count", exp.Star()), ROWS)
+    for number, scale in enumerate(measures.values()):
+        measure = exp.column(_name(f"m{number}"))
+        yield _as(_cast(call("sum", measure), f"DECIMAL(38,{scale})"), f"s{number}")
+        yield _as(call("count", measure.copy()), f"c{number}")
+
+
+def _code(field: Field, tables: Sequence[SharedTable], aliases: Mapping[str, str]) -> exp.Expr:
+    (domain,) = (table.dimensions[field.column] for table in tables if table.name == field.table)
+    cases = [
+        exp.If(this=exp.EQ(this=_column(field, aliases), expression=_literal(value)), true=exp.Literal.number(code))
+        for code, value in enumerate(domain)
+    ]
+    return _cast(exp.Case(ifs=cases, default=exp.Neg(this=exp.Literal.number(-OTHER))), "SMALLINT")
+
+
+def _column(field: Field, aliases: Mapping[str, str]) -> exp.Column:
+    return exp.column(_name(field.column), table=_name(aliases[field.table]))
+
+
+def _table(table: SharedTable, aliases: Mapping[str, str]) -> exp.Table:
+    domain, name = table.product.split(".")
+    return exp.Table(this=_name(name), db=_name(domain), alias=_alias(aliases[table.name]))
+
+
+def _literal(value: DimensionValue) -> exp.Expr:
+    return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)
+
+
+def _as(value: exp.Expr, name: str) -> exp.Alias:
+    return exp.Alias(this=value, alias=_name(name))
+
+
+def _alias(name: str) -> exp.TableAlias:
+    return exp.TableAlias(this=_name(name))
+
+
+def _cast(value: exp.Expr, type_: str) -> exp.Cast:
+    return exp.Cast(this=value, to=exp.DataType.build(type_, dialect="duckdb"))
+
+
+def _name(name: str) -> exp.Identifier:
+    return exp.to_identifier(name, quoted=True)

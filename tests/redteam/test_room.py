@@ -1,0 +1,33 @@
+"""The room's corpus: everything as expected, and the harness tells a room that leaks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.redteam.room import attack, passed
+
+CORPUS, OWN = (Path(__file__).parent / name for name in ("room_attacks.json", "own_room_attacks.json"))
+
+
+@pytest.fixture(scope="module", params=[CORPUS, OWN], ids=["shared", "own"])
+def told(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    return attack(request.param)
+
+
+def test_every_case_is_as_expected(told: Mapping[str, Any]) -> None:
+    assert told["why"] == {}
+    assert passed(told)
+
+
+def test_every_case_was_run(told: Mapping[str, Any]) -> None:
+    assert told["not_run"] == {}
+    assert told["safe"] + told["benign_answered"] == told["cases"]
+
+
+def test_a_room_without_its_threshold_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesh_defs.cleanroom.run.unfit", lambda cell, terms: None)
+    found = attack(CORPUS, only=["T13", "T14", "B02"])
+    assert found["leaks"] == ["T13", "T14"]
+    assert not passed(found)
