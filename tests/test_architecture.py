@@ -61,7 +61,7 @@ CODE_LINES_MAX = {
     "processes": 900,
     "query": 780,
     "refresh": 1_350,
-    "sql": 4_420,
+    "sql": 4_800,
     "storage": 4_500,
     "trino": 800,
     "upkeep": 800,

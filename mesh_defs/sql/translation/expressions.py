@@ -307,7 +307,7 @@ class Expressions:
         parts = {
             "partition_by": [self.value(each, scope).tree for each in node.args.get("partition_by") or []],
             "order": self.order(node.args["order"], scope) if node.args.get("order") else None,
-            "spec": _spec(node.args.get("spec")),
+            "spec": folds.frame(node.args.get("spec")),
         }
 
         def over(tree: exp.Expr) -> exp.Expr:
@@ -360,21 +360,6 @@ def _place(at: exp.Expr) -> int:
 
 def _copied(part: Any) -> Any:
     return [each.copy() for each in part] if isinstance(part, list) else part and part.copy()
-
-
-def _spec(spec: exp.Expr | None) -> exp.WindowSpec | None:
-    """Rows may be counted, or all up to the current one; RANGE by a distance, and GROUPS, were not tried."""
-    if spec is None:
-        return None
-    kind = spec.text("kind").upper()
-    bounds = {key: spec.args.get(key) for key in ("start", "start_side", "end", "end_side")}
-    counted = [each for each in bounds.values() if isinstance(each, exp.Expr)]
-    plain = all(isinstance(each, exp.Literal) and each.name.isdigit() for each in counted)
-    if kind not in ("ROWS", "RANGE") or not plain or (kind == "RANGE" and counted):
-        raise refused(spec, "this window frame was not tried", "count ROWS, or leave the frame out")
-    return exp.WindowSpec(
-        kind=kind, **{key: _copied(each) if isinstance(each, exp.Expr) else each for key, each in bounds.items()}
-    )
 
 
 _NODES: Mapping[type[exp.Expr], Callable[[Expressions, Any, Scope], Value]] = {

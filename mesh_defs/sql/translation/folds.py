@@ -146,6 +146,21 @@ def window(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
     return Value(tree=call(name, arguments[0].tree, *(whole(int(each)) for each in numbers)), type=arguments[0].type)
 
 
+def frame(spec: exp.Expr | None) -> exp.WindowSpec | None:
+    """Rows may be counted, or all up to the current one; RANGE by a distance, and GROUPS, were not tried."""
+    if spec is None:
+        return None
+    kind = spec.text("kind").upper()
+    bounds = {key: spec.args.get(key) for key in ("start", "start_side", "end", "end_side")}
+    counted = [each for each in bounds.values() if isinstance(each, exp.Expr)]
+    plain = all(isinstance(each, exp.Literal) and each.name.isdigit() for each in counted)
+    if kind not in ("ROWS", "RANGE") or not plain or (kind == "RANGE" and counted):
+        raise refused(spec, "this window frame was not tried", "count ROWS, or leave the frame out")
+    return exp.WindowSpec(
+        kind=kind, **{key: each.copy() if isinstance(each, exp.Expr) else each for key, each in bounds.items()}
+    )
+
+
 _Made = Callable[[str, exp.Expr], exp.Expr]
 
 
