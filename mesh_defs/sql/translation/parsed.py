@@ -24,6 +24,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
 }
 # DOUBLEs below it that are whole are exact, and so is Trino's cast of them.
 _DIGITS_MAX = 18
+_BEYOND = {"TINYINT": 2**7, "SMALLINT": 2**15, "INTEGER": 2**31}
 
 
 def from_text(value: Value, type_: str, node: exp.Expr, *, guarded: bool) -> Value:
@@ -52,7 +53,25 @@ def from_double(value: Value, type_: str, node: exp.Expr, *, guarded: bool) -> V
         made = cast(Value(tree=_half_even(value.tree), type="DOUBLE"), type_).tree
     else:
         made = _scaled(value.tree, type_)
-    return Value(tree=call("try", made) if guarded else made, type=type_)
+    made = call("try", made) if guarded else made
+    if type_ in _BEYOND:
+        edge = _at_the_edge(value.tree, _BEYOND[type_])
+        unlike = cast(Value(tree=call("fail", _text("beyond")), type=""), type_).tree
+        made = exp.Case(ifs=[exp.If(this=edge, true=unlike)], default=made)
+    return Value(tree=made, type=type_)
+
+
+def _at_the_edge(tree: exp.Expr, beyond: int) -> exp.Expr:
+    """Less than one beyond the smallest integer, which DuckDB 1.5.5 refuses to round to, and what rounds past the largest,
+    of which it makes the smallest."""
+
+    def between(low: float, high: float) -> exp.Expr:
+        least, most = (cast(Value(tree=_text(str(each)), type=""), "DOUBLE").tree for each in (low, high))
+        above = exp.GTE(this=tree.copy(), expression=least)
+        below = exp.LT(this=tree.copy(), expression=most)
+        return exp.Paren(this=exp.And(this=above, expression=below))
+
+    return exp.Or(this=between(-beyond - 1.0, -beyond), expression=between(beyond - 0.5, beyond))
 
 
 def _half_even(tree: exp.Expr) -> exp.Expr:
