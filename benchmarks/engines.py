@@ -2,12 +2,13 @@
 
     python -m benchmarks.engines [--sf 0.1] [--query 6] [--rounds 3] [--heap-mb 3000] [--json]
 
-All figures are ÷ of seconds by the clock, geometric means of the 22 medians, interleaved, after a first round of each. What
-the door adds is mostly waiting (its questions to Trino, its own worker, the ledger's disk), so the clock is the target's
-measure; `_cpu` are the same in CPU seconds of all processes. `door_over_bare`: no rules, texts that were asked before;
-`new_door_over_bare`: texts that neither has seen; `ruled_over_bare`: with a row rule and masks on each table, against bare
-without. `trino_over_duckdb`: both through the door; asked once at each scale they tell where Trino takes over
-(`--sf` several times). All answers through the door are equal to nine digits, bare ones to what Trino's own averages round.
+All figures are ÷ of seconds by the clock, geometric means of the queries' medians, interleaved, after a first round of each;
+`_cpu` are the same in CPU seconds of all processes, both nodes of Trino's included. The target holds for both: what the door
+adds is mostly waiting (its questions to Trino, to the catalog, to the ledger's disk), which CPU does not show, and the clock
+tells little on a busy machine. `door_over_bare`: no rules, texts that were asked before; `new_door_over_bare`: texts that
+neither has seen; `ruled_over_bare`: with a row rule and masks on each table, against bare without. `trino_over_duckdb`: both
+through the door; below 1 Trino has taken over (`--sf` several times to see at which scale). All answers through the door are
+equal to nine digits, bare ones to what Trino's own averages round.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from benchmarks.report import Target, report
 from mesh_defs.model.query import EngineName, QueryRequest
 from mesh_defs.query.run import run_query
 
-TARGETS: Mapping[str, Target] = {"door_over_bare": {"at_most": 1.10}}
+TARGETS: Mapping[str, Target] = {"door_over_bare": {"at_most": 1.10}, "door_over_bare_cpu": {"at_most": 1.10}}
 # Trino's averages of decimals have as many decimals as these.
 _ROUNDED = 0.0051
 Cost = tuple[float, float]
