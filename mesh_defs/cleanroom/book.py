@@ -2,16 +2,17 @@
 
 room-asked      a run may begin: the analysis, the versions that it reads, the budget that it reserves
 room-released   what came out, and what was withheld
-room-abandoned  nothing came out
+room-received   the numbers, at a party that may have them, once all parties have signed for the release
+room-abandoned  nothing came out, whatever was recorded before
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from mesh_defs.cleanroom.budget import ABANDONED, ASKED, KINDS, RELEASED, Account, require_left
+from mesh_defs.cleanroom.budget import ABANDONED, ASKED, KINDS, RECEIVED, RELEASED, Account, require_left
 from mesh_defs.cleanroom.differencing import Earlier
 from mesh_defs.cleanroom.privacy import plan_of
 from mesh_defs.cleanroom.run import Run
@@ -123,19 +124,16 @@ class Book:
                 return entry
         raise self._busy()
 
-    def release(self, release: Release, *, numbers: bool, at: datetime) -> LedgerEntry:
+    def release(self, release: Release, *, numbers: bool, at: datetime, sha256: str | None = None) -> LedgerEntry:
         """Record what came out; `numbers` for a party that may have them, otherwise which groups were shown.
 
-        AccessDeniedError when the run is not under way.
+        `sha256`: what all parties sign for. AccessDeniedError when the run is not under way.
         """
-        groups = [
-            [list(each.values), *([list(map(_as_json, of)) for of in (each.numbers, each.accuracy)] if numbers else [])]
-            for each in release.groups
-        ]
         body = {
             **self._about(release.run),
             "analysis": release.analysis.as_json(),
-            "groups": groups,
+            "groups": groups_as_json(release.groups, numbers=numbers),
+            "sha256": sha256,
             "withheld": [[list(each.values), each.because] for each in release.withheld],
             "micro_rho": release.micro_rho,
         }
@@ -149,6 +147,16 @@ class Book:
             if entry is not None:
                 return entry
         raise self._busy()
+
+    def knows(self, run: str) -> bool:
+        """Tell whether a run is on record, and not abandoned."""
+        page = self.page()
+        return run in page.unsettled or any(each.run == run for each in page.releases)
+
+    def receive(self, run: str, groups: tuple[Group, ...], *, at: datetime) -> LedgerEntry:
+        """Record the numbers of a release that is on record without them."""
+        body = {**self._about(run), "groups": groups_as_json(groups, numbers=True)}
+        return self.ledger.append(RECEIVED, body, at=at)
 
     def abandon(self, run: str, why: str, *, returned: bool, at: datetime) -> LedgerEntry:
         """Record that nothing came out; `returned`: the budget too, for nothing was computed that anybody could have."""
@@ -200,6 +208,19 @@ def analysis_from(body: Mapping[str, Any]) -> Analysis:
     )
 
 
+def groups_as_json(groups: Iterable[Group], *, numbers: bool) -> list[list[Any]]:
+    """Return groups as lists: their values and, if they are to be told, their numbers and how exact these are."""
+    return [
+        [list(each.values), *([list(map(_as_json, of)) for of in (each.numbers, each.accuracy)] if numbers else [])]
+        for each in groups
+    ]
+
+
+def groups_from(told: Iterable[Any]) -> tuple[Group, ...]:
+    """Read what `groups_as_json` wrote. TypeError, ValueError or ArithmeticError for what it did not."""
+    return tuple(_group(*each) for each in told)
+
+
 @dataclass(slots=True)
 class _Fold:
     releases: dict[str, Release] = field(default_factory=dict)
@@ -223,13 +244,17 @@ class _Fold:
         self.unsettled.pop(run, None)
         if entry.kind == RELEASED and current:
             self.releases[run] = _release(run, body)
+        elif entry.kind == RECEIVED and run in self.releases:
+            self.releases[run] = replace(self.releases[run], groups=groups_from(body["groups"]))
+        elif entry.kind == ABANDONED:
+            self.releases.pop(run, None)
 
 
 def _release(run: str, body: Mapping[str, Any]) -> Release:
     return Release(
         run=run,
         analysis=analysis_from(body["analysis"]),
-        groups=tuple(_group(*each) for each in body["groups"]),
+        groups=groups_from(body["groups"]),
         withheld=tuple(Withheld(values=tuple(values), because=why) for values, why in body["withheld"]),
         micro_rho=int(body["micro_rho"]),
     )

@@ -11,7 +11,7 @@ from mesh_defs.errors import AnalysisRejectedError, BudgetExhaustedError
 from mesh_defs.ledger import Ledger, LedgerDamagedError, LedgerEntry
 from mesh_defs.model.room import Agreement, PrivacyBudget
 
-ASKED, RELEASED, ABANDONED = KINDS = ("room-asked", "room-released", "room-abandoned")
+ASKED, RELEASED, RECEIVED, ABANDONED = KINDS = ("room-asked", "room-released", "room-received", "room-abandoned")
 
 
 @dataclass(slots=True)

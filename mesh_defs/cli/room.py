@@ -3,6 +3,7 @@
 import click
 
 from mesh_defs.cli.room_aws import aws
+from mesh_defs.cli.room_processes import join, key, party
 
 
 @click.group()
@@ -10,4 +11,5 @@ def room() -> None:
     """Clean rooms: partners' answers, nobody's rows."""
 
 
-room.add_command(aws)
+for each in (key, party, join, aws):
+    room.add_command(each)

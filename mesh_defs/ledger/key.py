@@ -40,7 +40,7 @@ class KeyFiles:
 
     def load(self) -> Ed25519PrivateKey | None:
         """Return the key; None when there is none that this process may read. StorageError when it is damaged."""
-        return _load(self._key)
+        return load(self._key)
 
     def public(self) -> str | None:
         """Return the public key in base64, of the private one if we have it; None when neither can be read."""
@@ -55,17 +55,17 @@ class KeyFiles:
 
     def prepared(self, *, make: bool) -> Ed25519PrivateKey | None:
         """Return the key that is to sign the first head, made now unless another process began it; None when it cannot be."""
-        found = _load(self._new)
+        found = load(self._new)
         if found is not None or not make:
             return found
         key = Ed25519PrivateKey.generate()
         try:
-            _place(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), self._new)
+            place(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), self._new)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 return None
             raise
-        return _load(self._new)  # another's, if that was faster
+        return load(self._new)  # another's, if that was faster
 
     def settle(self) -> None:
         """The first head is signed: from now on the prepared key is the key."""
@@ -79,7 +79,7 @@ class KeyFiles:
         durable.sync(self._key.parent)
 
 
-def _place(content: bytes, file: Path) -> None:
+def place(content: bytes, file: Path) -> None:
     """Make a file of ours alone, with all of its content in one step, unless it is there: who sees it can read it whole."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}{durable.TEMPORARY}")
@@ -96,7 +96,8 @@ def _place(content: bytes, file: Path) -> None:
     durable.sync(file.parent)
 
 
-def _load(file: Path) -> Ed25519PrivateKey | None:
+def load(file: Path) -> Ed25519PrivateKey | None:
+    """Read a private key; None when there is none that this process may read. StorageError when it is damaged."""
     text = _read(file)
     if text is None:
         return None
@@ -121,4 +122,4 @@ def _base64(key: PublicKeyTypes) -> str:
 
 
 def _damaged(file: Path) -> StorageError:
-    return StorageError("this is no ed25519 key", where=str(file), fix="put the ledger's key back from your backup")
+    return StorageError("this is no ed25519 key", where=str(file), fix="put the key back from your backup")
