@@ -47,7 +47,7 @@ def test_a_rule_is_said_as_the_doors_text_says_it(rule: str, told: str) -> None:
 
 
 def test_a_rule_over_what_trino_does_not_keep_is_refused() -> None:
-    with pytest.raises(AccessDeniedError, match="INTERVAL .* ask through the door"):
+    with pytest.raises(AccessDeniedError, match=r"INTERVAL .* ask through the door"):
         said("wait IS NOT NULL")
 
 
