@@ -14,7 +14,7 @@ from benchmarks.scratch import make_mesh
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.refresh.in_process import refresh_in_process
-from mesh_defs.settings import load_settings
+from mesh_defs.settings import Settings, load_settings
 from mesh_defs.storage.extensions import load_extension
 
 
@@ -82,7 +82,7 @@ domain: tpch
 dataProduct: {name}
 description: {{purpose: A table of TPC-H.}}
 team: {{name: bench}}
-servers: [{{server: local, environment: local, type: local, path: {name}, format: parquet}}]
+servers: [{{server: local, environment: local, type: local, path: {name}, format: {format}}}]
 schema:
   - name: {name}
     properties:
@@ -97,6 +97,9 @@ grants:
     purposes: [measurement]
     rows: "{rows}"
     masks: {{{masks}}}
+  - id: whole
+    roles: [planner]
+    purposes: [measurement]
 """
 _PRODUCT = """from mesh_defs import data_product
 
@@ -118,31 +121,36 @@ class Governed:
 
 
 def governed(folder: Path, *, scale: float, threads: int) -> Governed:
-    """Generate, publish through the platform, and write the views."""
+    """Generate, publish through the platform, and write the views. Ada has the rules, max sees all."""
+    domain, queries = tpch(folder, scale=scale, form="parquet")
+    root = make_mesh(folder / "mesh", {"tpch": domain})
+    platform = published(load_settings({"MESH_ROOT": str(root)}))
+    return Governed(root=root, platform=platform, by_hand=_views(platform, threads), queries=queries)
+
+
+def tpch(folder: Path, *, scale: float, form: str) -> tuple[dict[str, str], dict[int, str]]:
+    """Generate the tables as Parquet files; return the files of a domain that publishes them, and the queries over it."""
     with duckdb.connect() as source:
         load_extension(source, "tpch")
         source.execute(f"CALL dbgen(sf = {scale})")
         files = {}
         for name in RULES:
             source.execute(f"COPY {name} TO '{folder / name}.parquet' (FORMAT parquet)")
-            files |= _files(name, source, folder / f"{name}.parquet")
-        queries = dict(source.execute("SELECT query_nr, query FROM tpch_queries()").fetchall())
-    root = make_mesh(folder / "mesh", {"tpch": files})
-    settings = load_settings({"MESH_ROOT": str(root)})
+            files |= _files(name, source, folder / f"{name}.parquet", form)
+        queries = source.execute("SELECT query_nr, query FROM tpch_queries()").fetchall()
+    return files, {number: over_tables(query, {name: f"tpch.{name}" for name in RULES}) for number, query in queries}
+
+
+def published(settings: Settings) -> Platform:
+    """Publish every product, and open the mesh."""
     outcomes = refresh_in_process(settings, open_mesh(settings))
     wrong = [each for each in outcomes if each.state != "published"]
     if wrong:
         raise AssertionError(f"the benchmark must publish every product: {wrong}")
-    platform = open_platform(settings)
-    return Governed(
-        root=root,
-        platform=platform,
-        by_hand=_views(platform, threads),
-        queries={number: _over_products(query) for number, query in queries.items()},
-    )
+    return open_platform(settings)
 
 
-def _files(name: str, source: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
+def _files(name: str, source: duckdb.DuckDBPyConnection, file: Path, form: str) -> dict[str, str]:
     columns = source.execute(f"DESCRIBE {name}").fetchall()
     lines = "\n".join(
         f"      - {{name: {column}, logicalType: {_LOGICAL.get(type_, 'number')}, physicalType: '{type_}'}}"
@@ -151,7 +159,7 @@ def _files(name: str, source: duckdb.DuckDBPyConnection, file: Path) -> dict[str
     rules = RULES[name]
     masks = ", ".join(f"{column}: {mask}" for column, mask in rules.masks.items())
     return {
-        f"contracts/{name}.odcs.yaml": _CONTRACT.format(name=name, columns=lines, key=RULES[name].key),
+        f"contracts/{name}.odcs.yaml": _CONTRACT.format(name=name, columns=lines, key=RULES[name].key, format=form),
         f"access/{name}.access.yaml": _ACCESS.format(name=name, rows=rules.rows, masks=masks),
         f"products/{name}.py": _PRODUCT.format(name=name, file=file),
     }
@@ -172,9 +180,13 @@ def _views(platform: Platform, threads: int) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _over_products(query: str) -> str:
+def over_tables(query: str, names: Mapping[str, str]) -> str:
+    """The query with each table under another name, as DuckDB's SQL."""
     tree = parse_one(query, read="duckdb")
     for table in tree.find_all(exp.Table):
-        if table.name in RULES:
-            table.set("db", exp.to_identifier("tpch"))
+        if table.name in names:
+            put = exp.to_table(names[table.name])
+            table.set("this", put.this)
+            table.set("db", put.args.get("db"))
+            table.set("catalog", put.args.get("catalog"))
     return tree.sql("duckdb")

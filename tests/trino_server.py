@@ -103,14 +103,20 @@ def plain(folder: Path, machine: Machine) -> Iterator[Trino]:
 @contextmanager
 def catalogs(trino: Trino, settings: Settings) -> Iterator[None]:
     """Let it read a mesh's products, for a while."""
+    made = make_catalogs(trino, settings)
+    yield
+    for name in made:
+        trino.rows(f"DROP CATALOG {name}")
+
+
+def make_catalogs(trino: Trino, settings: Settings) -> list[str]:
+    """Let it read a mesh's products; return the catalogs' names."""
     reached = config_of(open_mesh(settings), settings, Sizing()).reached
     made = {each.catalog.name: each.catalog.properties for each in reached}
     for name, properties in made.items():
         told = ", ".join(f'"{key}" = {literal(value)}' for key, value in properties.items() if key != "connector.name")
         trino.rows(f"CREATE CATALOG {name} USING {properties['connector.name']} WITH ({told})")
-    yield
-    for name in made:
-        trino.rows(f"DROP CATALOG {name}")
+    return list(made)
 
 
 @dataclass(frozen=True)

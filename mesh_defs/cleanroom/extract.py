@@ -18,8 +18,9 @@ from mesh_defs.query.platform import Platform
 from mesh_defs.query.run import run_query
 from mesh_defs.sql.partial import INNER_KEY, OUTER_KEY, Own, partial_sql
 
-# Whole numbers and decimals: they add up to the same in every order, and on every engine.
-_WHOLE = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(\d+, ?(?P<scale>\d+)\)")
+# Whole numbers and decimals: they add up to the same in every order, and on every engine. Of at most 19 digits: no sum or
+# product of them is too large for an engine, so that no run fails by what the rows hold.
+_WHOLE = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(1?\d, ?(?P<scale>\d+)\)")
 Versions = Mapping[str, str]
 _UNITS = pa.decimal128(38, 0)
 
@@ -155,8 +156,9 @@ def _decimals(field: Field, tables: Iterable[SharedTable], platform: Platform) -
     found = _WHOLE.fullmatch(column.type) if column else None
     agreed = table.measures[field.column].decimals
     if found is None or int(found["scale"] or 0) != agreed:
-        what = f"{field} is not of {f'decimals with {agreed} places' if agreed else 'whole numbers'}"
-        raise AnalysisRejectedError(what, fix="share a column that adds up exactly, and agree on its `decimals`")
+        what = f"{field} is not of {f'decimals with {agreed} places' if agreed else 'whole numbers'}, or of too many digits"
+        fix = "share a column that adds up exactly, of 19 digits at most, and agree on its `decimals`"
+        raise AnalysisRejectedError(what, fix=fix)
     return agreed
 
 

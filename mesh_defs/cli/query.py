@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -62,12 +63,24 @@ def query(
     )
     if out is not None and not out.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {out.absolute().parent}")
-    with run_query(request, open_platform(settings, warm=True)) as answer:
+    tell = _progress if sys.stderr.isatty() else None
+    with run_query(request, open_platform(settings, warm=True, tell=tell)) as answer:
         _WRITERS[form](answer, out, limit)
         if receipt is not None:
             write_receipt(receipt, answer.receipt)
         if form != "json":
             _print_movement(answer.movement)
+
+
+def _progress(stats: Mapping[str, Any]) -> None:
+    """One line that is written over, and gone when the first rows are there."""
+    told = ""
+    if stats:
+        splits = f"{stats.get('completedSplits', 0):,} of {stats.get('totalSplits', 0):,} splits"
+        rows, seconds = stats.get("processedRows", 0), stats.get("elapsedTimeMillis", 0) / 1000
+        told = f"trino: {str(stats.get('state', '')).lower()}, {splits}, {rows:,} rows read, {seconds:.0f} s"
+    sys.stderr.write(f"\r\x1b[K{told}")
+    sys.stderr.flush()
 
 
 def asker(given: str | None, settings: Settings) -> str:

@@ -6,30 +6,33 @@ answer. So both engines refuse the same, and only a text whose every part was tr
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
 from mesh_defs.engine.duckdb import DuckDBEngine
 from mesh_defs.engine.session import NO_PARAMETERS, Hold, Rows, Session
 from mesh_defs.engine.trino_arrow import batch_of, schema_of
-from mesh_defs.engine.trino_client import Client, Statement
+from mesh_defs.engine.trino_client import Client, Statement, Tell
 from mesh_defs.errors import EngineError, StorageError
 from mesh_defs.model.names import literal, quoted
 from mesh_defs.model.place import TrinoAccess
 from mesh_defs.model.query import GovernedSQL, TrinoTable
 from mesh_defs.model.version import Pin
 from mesh_defs.sql.translation.translate import TrinoSQL, translate
-from mesh_defs.sql.translation.verify import verify_fences, verify_moments, verify_reads
+from mesh_defs.sql.translation.verify import reads_by_name, verify_fences, verify_moments, verify_reads
 
 KEPT_MAX = 1_000
+_Made = TypeVar("_Made")
 
 
 class TrinoEngine:
     """Safe for many threads. `tables_of` tells by which tables Trino reads a pin; StorageError for one that it does not reach.
 
-    `still_same` raises StorageError for a pin that Trino names by what has become of another table since.
+    `still_same` raises StorageError for a pin that Trino names by what has become of another table since; `tell` is given
+    Trino's statistics of each query while it runs.
     """
 
     def __init__(
@@ -40,9 +43,10 @@ class TrinoEngine:
         seconds_max: float,
         tables_of: Callable[[Pin], tuple[TrinoTable, ...]],
         still_same: Callable[[Pin], None],
+        tell: Tell | None = None,
     ) -> None:
         self._client, self._duckdb, self._seconds = Client(access, seconds_max), duckdb, seconds_max
-        self.tables_of, self._still_same, self._checked = tables_of, still_same, Checked()
+        self.tables_of, self._still_same, self._seen, self._tell = tables_of, still_same, Seen(), tell
 
     def session(self, pins: tuple[Pin, ...]) -> "TrinoSession":
         """Return a session over exactly these pins, for one question. StorageError when a version is gone."""
@@ -56,7 +60,13 @@ class TrinoEngine:
                 require_place(table, self._client)
 
         return TrinoSession(
-            hold, self._seconds, client=self._client, tables=tables, checked=self._checked, confirm=confirm
+            hold,
+            self._seconds,
+            client=self._client,
+            tables=tables,
+            seen=self._seen,
+            confirm=confirm,
+            tell=self._tell,
         )
 
 
@@ -70,21 +80,29 @@ class TrinoSession(Session):
         *,
         client: Client,
         tables: Mapping[str, tuple[TrinoTable, ...]],
-        checked: "Checked",
+        seen: "Seen",
         confirm: Callable[[], None],
+        tell: Tell | None,
     ) -> None:
         super().__init__(hold, seconds_max)
-        self._client, self._tables, self._checked, self._confirm = client, tables, checked, confirm
+        self._client, self._tables, self._seen = client, tables, seen
+        self._confirm, self._tell = confirm, tell
         self._ready: tuple[TrinoSQL, pa.Schema] | None = None
         self._statement: Statement | None = None
 
     def require_runnable(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> None:
-        """Translate it, and see what Trino makes of that. QueryRejectedError for what has no equal there."""
+        """Translate it, and see what Trino makes of that: once for a text, its versions and values. QueryRejectedError for
+        what has no equal there."""
+        shown = tuple((pin.relation, *pin.columns.items(), *pin.tokens.items()) for pin in governed.pins)
+        asked = (governed.text, shown, tuple(self._tables.items()), repr(sorted(parameters.items())))
+        self._confirm()
+        self._ready = self._seen.once(asked, lambda: self._translated(governed, parameters))
+
+    def _translated(self, governed: GovernedSQL, parameters: Mapping[str, Any]) -> tuple[TrinoSQL, pa.Schema]:
         columns = self.describe(governed, parameters)
         sql = translate(governed, parameters, self._tables, [type_ for _, type_ in columns])
-        self._confirm()
-        self._checked.require(sql, self._client)
-        self._ready = sql, schema_of(columns)
+        self._seen.require(sql, self._client)
+        return sql, schema_of(columns)
 
     def run(self, governed: GovernedSQL, parameters: Mapping[str, Any] = NO_PARAMETERS) -> Rows:
         """Start it on Trino, and wait for its first rows; DuckDB's worker is let go. EngineError, UnreachableError."""
@@ -92,7 +110,7 @@ class TrinoSession(Session):
             raise EngineError("this was not seen to be runnable on Trino", fix="ask again")
         sql, schema = self._ready
         self.close()
-        self._statement = self._client.start(sql.text)
+        self._statement = self._client.start(sql.text, self._tell)
         self._statement.wait()
         return TrinoRunning(self._statement, schema, self._confirm)
 
@@ -154,30 +172,37 @@ def require_place(table: TrinoTable, client: Client) -> None:
         raise StorageError(what, fix="run `mesh trino register`")
 
 
-class Checked:
-    """Texts that Trino was seen to read as they are meant. What that depends on is all in the text: versions, rules, masks."""
+class Seen:
+    """What was found of texts, the last used kept. What it depends on is all in the keys: versions, rules, masks, values."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._texts: OrderedDict[str, None] = OrderedDict()  # the last used at the end
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
 
     def require(self, sql: TrinoSQL, client: Client) -> None:
-        """Raise QueryRejectedError unless Trino reads the text as it is meant: two EXPLAINs, and one for each fence."""
-        with self._lock:
-            if sql.text in self._texts:
-                self._texts.move_to_end(sql.text)
-                return
-        verify_reads(client.text(f"EXPLAIN (TYPE IO, FORMAT JSON) {sql.text}"), sql.tables)
-        live = any(each.live for each in sql.tables)
-        plan = _plan(sql.text, client) if sql.guards or live else ""
+        """Raise QueryRejectedError unless Trino reads the text as it is meant: one EXPLAIN; where it scans something else
+        than Iceberg another, and one for each guard that hides rows and was not met before."""
+        plan = _plan(sql.text, client)
+        if not reads_by_name(plan, sql.tables):
+            verify_reads(client.text(f"EXPLAIN (TYPE IO, FORMAT JSON) {sql.text}"), sql.tables)
         if sql.guards:
-            verify_fences(plan, [_plan(each, client) for each in sql.guards.values()])
-        if live:
+            guards = [self.once(("guard", each), partial(_plan, each, client)) for each in sql.guards.values()]
+            verify_fences(plan, guards)
+        if any(each.live for each in sql.tables):
             verify_moments(plan, sql.tables)
+
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """Return what was made for the key before, else make it now; what raises is not kept."""
         with self._lock:
-            self._texts[sql.text] = None
-            if len(self._texts) > KEPT_MAX:
-                self._texts.popitem(last=False)
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return cast(_Made, self._kept[key])
+        made = make()
+        with self._lock:
+            self._kept[key] = made
+            if len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        return made
 
 
 def _plan(text: str, client: Client) -> str:

@@ -4,11 +4,13 @@ import base64
 import re
 from collections.abc import Sequence
 from datetime import time
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 
 from mesh_defs.errors import EngineError
+from mesh_defs.sql.translation.nested import element, fields
 
 _SIMPLE = {
     "BOOLEAN": pa.bool_(),
@@ -49,13 +51,32 @@ def batch_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch
 
 
 def _arrow(type_: str) -> Any:
+    if (of := element(type_)) is not None:
+        return pa.list_(_arrow(of))
+    if (parts := fields(type_)) is not None:
+        return pa.struct([pa.field(name, _arrow(each)) for name, each in parts])
     if found := _DECIMAL.fullmatch(type_):
         return pa.decimal128(int(found[1]), int(found[2]))
     return _SIMPLE[type_]
 
 
 def _array(values: list[Any], type_: "pa.DataType") -> "pa.Array[Any]":
-    """Trino writes numbers that JSON may not hold, days and times as texts."""
+    """Trino writes numbers that JSON may not hold, days and times as texts; a struct as a list of its fields."""
+    if pa.types.is_list(type_):
+        lengths = [0 if each is None else len(each) for each in values]
+        starts = [
+            None if each is None else end - size
+            for each, end, size in zip(values, accumulate(lengths), lengths, strict=True)
+        ]
+        inner = _array([item for each in values if each is not None for item in each], type_.value_type)
+        return pa.ListArray.from_arrays(pa.array([*starts, sum(lengths)], pa.int32()), inner)
+    if pa.types.is_struct(type_):
+        parts = [
+            _array([None if each is None else each[n] for each in values], type_.field(n).type)
+            for n in range(type_.num_fields)
+        ]
+        none = pa.array([each is None for each in values], pa.bool_())
+        return pa.StructArray.from_arrays(parts, fields=list(type_), mask=none)
     if pa.types.is_floating(type_):
         return pa.array([None if each is None else float(each) for each in values], type_)
     if pa.types.is_binary(type_):

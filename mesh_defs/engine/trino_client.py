@@ -29,6 +29,7 @@ _STARTING_SECONDS_MAX = 30.0
 _STARTING_PAUSE_SECONDS = 1.0
 
 
+Tell = Callable[[Mapping[str, Any]], None]
 _NOTHING = SimpleNamespace(rows=[], next_uri=None, stats={})
 
 
@@ -40,9 +41,12 @@ class Client:
         require_private(access)
         self._place = urlsplit(access.url)
 
-    def start(self, sql: str) -> "Statement":
-        """Send one statement. UnreachableError when nobody answers; what fails before its first page is told from there."""
-        return Statement(self._connected, sql, self._seconds)
+    def start(self, sql: str, tell: "Tell | None" = None) -> "Statement":
+        """Send one statement. UnreachableError when nobody answers; what fails before its first page is told from there.
+
+        `tell` is given the server's statistics while its first rows are waited for, and nothing when that is over.
+        """
+        return Statement(self._connected, sql, self._seconds, tell or _nobody)
 
     def text(self, sql: str) -> str:
         """Return the one value of a statement that has one: an EXPLAIN."""
@@ -91,8 +95,8 @@ def require_private(access: TrinoAccess) -> None:
 class Statement:
     """One statement under way. `progress` is what the server last said of it; `cancel` may come from any thread."""
 
-    def __init__(self, connect: Callable[[], Any], sql: str, seconds: float) -> None:
-        self._connect, self._connection, self._seconds = connect, connect(), seconds
+    def __init__(self, connect: Callable[[], Any], sql: str, seconds: float, tell: Tell) -> None:
+        self._connect, self._connection, self._seconds, self._tell = connect, connect(), seconds, tell
         self._deadline = time.monotonic() + seconds
         self._lock, self._cancelled = threading.Lock(), False
         self._page = self._first(sql)
@@ -116,9 +120,19 @@ class Statement:
             self.close()
 
     def wait(self) -> None:
-        """Wait for the first rows, or for the news that there are none. MeshError as above."""
-        while not self._page.rows and self._next is not None:
-            self._turn()
+        """Wait for the first rows, or for the news that there are none. MeshError as above.
+
+        Whatever ends the waiting ends the query there too, a Ctrl-C as well.
+        """
+        try:
+            while not self._page.rows and self._next is not None:
+                self._tell(self._stats)
+                self._turn()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._tell({})
 
     def cancel(self) -> None:
         """Stop it; who reads it is told so."""
@@ -163,6 +177,10 @@ class Statement:
                 if time.monotonic() > until:
                     raise
             time.sleep(_STARTING_PAUSE_SECONDS)
+
+
+def _nobody(stats: Mapping[str, Any]) -> None:
+    """Nobody wants to know how far it is."""
 
 
 @contextmanager

@@ -18,6 +18,10 @@ _FAILED = (
     "the engine failed",
     "a value did not fit a cast or a function: use TRY_CAST, or filter such rows out",
 )
+_UNLIKE = (
+    "a text has a form that the two engines read as different values",
+    "cut it to plain digits, or to a day as 2026-01-31; or ask with --engine duckdb",
+)
 _STORAGE = (
     "a product's storage failed while Trino read it",
     "ask again to read the newest version; if that fails too, ask with --engine duckdb",
@@ -30,6 +34,7 @@ _FAILURES: Mapping[tuple[str, str], str] = {
     _MEMORY: "EXCEEDED_LOCAL_MEMORY_LIMIT EXCEEDED_GLOBAL_MEMORY_LIMIT CLUSTER_OUT_OF_MEMORY EXCEEDED_SPILL_LIMIT",
     _LATE: "EXCEEDED_TIME_LIMIT EXCEEDED_CPU_LIMIT ABANDONED_QUERY",
     _BUSY: "QUERY_QUEUE_FULL QUERY_REJECTED",
+    _UNLIKE: "GENERIC_USER_ERROR",  # of our own `fail` (`sql.translation.parsed`)
     _LOST: "NO_NODES_AVAILABLE REMOTE_TASK_ERROR REMOTE_TASK_MISMATCH REMOTE_HOST_GONE PAGE_TRANSPORT_TIMEOUT "
     "PAGE_TRANSPORT_ERROR TOO_MANY_REQUESTS_FAILED SERVER_SHUTTING_DOWN EXCHANGE_MANAGER_NOT_CONFIGURED",
     _UNKNOWN: "CATALOG_NOT_FOUND CATALOG_UNAVAILABLE SCHEMA_NOT_FOUND TABLE_NOT_FOUND COLUMN_NOT_FOUND NOT_FOUND "

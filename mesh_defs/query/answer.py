@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from mesh_defs.engine.session import Rows
+from mesh_defs.errors import MeshError
 from mesh_defs.model.access import Decision
 from mesh_defs.model.query import Movement, ProductRead, QueryPlan, Receipt
 from mesh_defs.model.version import Pin
@@ -91,10 +92,14 @@ class Answer:
                 self._rows += batch.num_rows
                 self._bytes += batch.nbytes
                 yield batch
+        except MeshError as error:
+            self._record(error.code)
+            raise
         finally:
             self._record()
 
-    def _record(self) -> None:
+    def _record(self, code: str | None = None) -> None:
+        """`code`: of the error that the answer ended with."""
         if self._recorded:
             return
         self._recorded = True
@@ -102,5 +107,6 @@ class Answer:
         body: dict[str, Any] = {
             "rows_crossed": moved.rows_crossed,
             "bytes_crossed": moved.bytes_crossed,
+            **({"code": code} if code else {}),
         }
         self._tell(body)

@@ -8,8 +8,9 @@ from mesh_defs.errors import AccessDeniedError, NotFoundError, StorageError
 from mesh_defs.model.access import Decision, Principal
 from mesh_defs.model.mesh import DataProduct
 from mesh_defs.model.version import Pin
-from mesh_defs.query.mesh import open_storage
+from mesh_defs.query.mesh import open_storage, server_in
 from mesh_defs.query.platform import Platform
+from mesh_defs.storage.parallel import in_parallel
 
 
 def find(names: tuple[str, ...], platform: Platform) -> dict[str, DataProduct]:
@@ -46,7 +47,15 @@ def pin_all(
     for name in products:
         require_fresh_rules(name, platform)
     wanted = versions or {}
-    return {name: _pin(product, platform, wanted.get(name)) for name, product in products.items()}
+    near = all(_is_near(product, platform) for product in products.values())
+    names, each_of = list(products), map if near else in_parallel
+    pins = each_of(lambda name: _pin(products[name], platform, wanted.get(name)), names)
+    return dict(zip(names, pins, strict=True))
+
+
+def _is_near(product: DataProduct, platform: Platform) -> bool:
+    """Whether its pointer is a file here, which is read sooner than a thread has started."""
+    return server_in(product.contract, platform.settings.environment).kind in ("parquet", "duckdb")
 
 
 def _pin(product: DataProduct, platform: Platform, wanted: str | None) -> Pin:

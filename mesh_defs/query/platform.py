@@ -11,6 +11,7 @@ from mesh_defs.engine import spawn
 from mesh_defs.engine.duckdb import DuckDBEngine
 from mesh_defs.engine.session import Session
 from mesh_defs.engine.trino import TrinoEngine
+from mesh_defs.engine.trino_client import Tell
 from mesh_defs.errors import StorageError
 from mesh_defs.ledger import Ledger, open_ledger
 from mesh_defs.model.mesh import DataProduct, Mesh
@@ -76,10 +77,11 @@ class Platform:
         return open_readable(product, self.settings)
 
 
-def open_platform(settings: Settings, *, build: bool = True, warm: bool = False) -> Platform:
+def open_platform(settings: Settings, *, build: bool = True, warm: bool = False, tell: Tell | None = None) -> Platform:
     """Open the mesh; `build` compiles what is missing or changed in the catalog first, in a process of its own.
 
-    `warm`: a question follows at once, so the engine's processes start meanwhile.
+    `warm`: a question follows at once, so the engine's processes start meanwhile. `tell` is given what a Trino says of each
+    query while it runs: its statistics (https://trino.io/docs/current/develop/client-protocol.html).
     """
     if warm:
         spawn.start(worker_environment())
@@ -102,7 +104,7 @@ def open_platform(settings: Settings, *, build: bool = True, warm: bool = False)
         requests=RequestBook(ledger),
         engine=engine,
         clock=_now,
-        trino=_trino(settings, mesh, engine),
+        trino=_trino(settings, mesh, engine, tell),
     )
 
 
@@ -112,7 +114,7 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _trino(settings: Settings, mesh: Mesh, engine: DuckDBEngine) -> TrinoEngine | None:
+def _trino(settings: Settings, mesh: Mesh, engine: DuckDBEngine, tell: Tell | None) -> TrinoEngine | None:
     if settings.trino is None:
         return None
     return TrinoEngine(
@@ -121,6 +123,7 @@ def _trino(settings: Settings, mesh: Mesh, engine: DuckDBEngine) -> TrinoEngine 
         seconds_max=mesh.standards.query_seconds_max,
         tables_of=lambda pin: tables_of(pin, mesh, settings),
         still_same=lambda pin: still_same(pin, mesh, settings),
+        tell=tell,
     )
 
 

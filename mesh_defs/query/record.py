@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from mesh_defs.engine.told import cancelled
 from mesh_defs.errors import MeshError
 from mesh_defs.ledger import LedgerEntry
 from mesh_defs.model.access import Decision
@@ -47,16 +48,19 @@ class Record:
 
     @contextmanager
     def failing(self, allowed: LedgerEntry) -> Iterator[None]:
-        """It was allowed, and did not come to an answer."""
+        """It was allowed, and did not come to an answer: it failed, or whoever asked would not wait."""
         try:
             yield
+        except KeyboardInterrupt:
+            self._append("failed", {**self._following(allowed), "code": cancelled().code})
+            raise
         except MeshError as error:
             self._append("failed", {**self._following(allowed), "code": error.code})
             raise
 
     def answered(self, allowed: LedgerEntry, moved: Mapping[str, Any]) -> None:
-        """What crossed to the asker."""
-        self._append("answered", {**self._following(allowed), **moved})
+        """What crossed to the asker; with a code, before the answer failed."""
+        self._append("failed" if "code" in moved else "answered", {**self._following(allowed), **moved})
 
     def receipt(self, allowed: LedgerEntry) -> Receipt:
         """What the asker may keep, to ask again on the same versions."""

@@ -6,7 +6,7 @@ cannot do the other. A commit is one UPDATE of the table's row, over exactly the
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from pyiceberg.catalog import MetastoreCatalog
@@ -15,6 +15,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, Valida
 from pyiceberg.io import FileIO
 from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.typedef import EMPTY_DICT, Properties
 from sqlalchemy import Engine, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -28,31 +29,48 @@ from mesh_defs.storage.postgres_database import Connection, Database
 
 _EXISTS = "SELECT to_regclass(%s) IS NOT NULL"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
+# What pyiceberg's `load_table` asks for, without the three questions that SQLAlchemy asks a new connection before it.
+_FIND = """SELECT metadata_location FROM iceberg_tables
+    WHERE catalog_name = %s AND table_namespace = %s AND table_name = %s AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)"""
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 
 
 class Catalog(SqlCatalog):
     """pyiceberg's catalog on a connection that is given, with files that are given."""
 
-    def __init__(self, connection: Connection, io: TableIO) -> None:
+    def __init__(self, connection: Connection, io: TableIO, read: dict[str, TableMetadata]) -> None:
         # Not SqlCatalog's own: it would open a pool of its own and look for tables that a reader may not create.
         MetastoreCatalog.__init__(self, CATALOG)
         self.engine = _engine(connection)
         self._schema_version = "v1"
-        self._io = io
+        self._io, self._read = io, read
 
     def _load_file_io(self, properties: Properties = EMPTY_DICT, location: str | None = None) -> FileIO:
         return self._io
 
     def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> Table:
-        location, files = str(orm_table.metadata_location), self._io.files
+        return self._at(str(orm_table.metadata_location), (orm_table.table_namespace, orm_table.table_name))
+
+    def _at(self, location: str, identifier: tuple[str, str]) -> Table:
+        files = self._io.files
         if not location.startswith(f"{files.location}/"):
-            what = f"the catalog's table {orm_table.table_namespace}.{orm_table.table_name} lies elsewhere"
+            what = f"the catalog's table {'.'.join(identifier)} lies elsewhere"
             fix = "if its folder was moved, move it back; else let the place's last folder be one that no other product has"
             raise StorageError(what, where=files.where, fix=fix)
-        with intact(location, files.where):
-            metadata = FromInputFile.table_metadata(self._io.new_input(location))
-        return Table((orm_table.table_namespace, orm_table.table_name), metadata, location, self._io, self)
+        metadata = self._read.get(location)
+        if metadata is None:
+            with intact(location, files.where):
+                metadata = FromInputFile.table_metadata(self._io.new_input(location))
+            self._read.clear()
+            self._read[location] = metadata
+        return Table(identifier, metadata, location, self._io, self)
+
+    def found(self, connection: Connection, identifier: tuple[str, str]) -> Table | None:
+        """Load a table to read it, in one question to Postgres; None when there is none."""
+        row = connection.execute(_FIND, [CATALOG, *identifier]).fetchone()
+        if row is None:
+            return None
+        return self._at(str(row[0]), identifier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +88,8 @@ class Tables:
     database: Database
     files: Files
     identifier: tuple[str, str]
+    # Metadata by its file, which never changes: who looks for the pointer and pins it then reads it once.
+    _read: dict[str, TableMetadata] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def where(self) -> str:
@@ -80,7 +100,7 @@ class Tables:
     def reading(self, what: str) -> Iterator[Table | None]:
         """Yield the table, or None when nothing was ever published; creates nothing."""
         with self._told(what), self._connected() as own:
-            yield self._found(own).table if _exists(own) else None
+            yield Catalog(own, TableIO(self.files), self._read).found(own, self.identifier) if _exists(own) else None
 
     @contextmanager
     def writing(self, what: str) -> Iterator[Found]:
@@ -96,10 +116,10 @@ class Tables:
         with self._told(what), self._connected() as own:
             if _exists(own):
                 with suppress(NoSuchTableError):
-                    Catalog(own, TableIO(self.files)).drop_table(self.identifier)
+                    Catalog(own, TableIO(self.files), self._read).drop_table(self.identifier)
 
     def _found(self, own: Connection) -> Found:
-        catalog = Catalog(own, TableIO(self.files))
+        catalog = Catalog(own, TableIO(self.files), self._read)
         try:
             return Found(catalog=catalog, table=catalog.load_table(self.identifier))
         except NoSuchTableError:

@@ -2,8 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -105,6 +107,38 @@ def test_it_is_cancelled_from_another_thread() -> None:
         with pytest.raises(EngineError, match="cancelled"):
             list(pages)
         assert coordinator.deleted >= 1
+
+
+def test_who_will_not_wait_ends_it_on_the_server_too() -> None:
+    """A Ctrl-C comes wherever the program is: here, while it is told how far the query is."""
+    coordinator, told = Coordinator(page()), list[object]()
+
+    def tell(stats: Mapping[str, Any]) -> None:
+        told.append(stats.get("totalSplits"))
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with serving(coordinator) as client:
+        with pytest.raises(KeyboardInterrupt):
+            client.start("SELECT 1", tell).wait()
+        assert (coordinator.deleted, told) == (1, [2, 2, 2, None])
+
+
+def test_lists_and_structs_come_as_arrow_has_them() -> None:
+    types = [("a", "VARCHAR[]"), ("b", 'STRUCT("of what" DOUBLE, day DATE)'), ("c", "STRUCT(x DECIMAL(4,1)[])[]")]
+    rows = [[["x", None], ["NaN", "2026-01-31"], [[["1.5"]], None]], [None, None, None], [[], [None, None], []]]
+    batch = batch_of(rows, schema_of(types))
+    assert str(batch.to_pylist()) == str(
+        [
+            {
+                "a": ["x", None],
+                "b": {"of what": float("nan"), "day": date(2026, 1, 31)},
+                "c": [{"x": [Decimal("1.5")]}, None],
+            },
+            {"a": None, "b": None, "c": None},
+            {"a": [], "b": {"of what": None, "day": None}, "c": []},
+        ]
+    )
 
 
 def test_the_deadline_is_the_clients_too() -> None:

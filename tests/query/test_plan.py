@@ -35,3 +35,8 @@ def test_who_asks_may_choose() -> None:
         choose("trino", PINS, unreached=None, above_bytes=None)
     with pytest.raises(QueryRejectedError, match=r"does not reach events.impressions: a DuckDB file .*--engine duckdb"):
         choose("trino", PINS, unreached=WHY, above_bytes=None)
+
+
+def test_what_reads_no_product_is_duckdbs() -> None:
+    plan = choose("trino", [], unreached={}, above_bytes=None)
+    assert (plan.engine, plan.because) == ("duckdb", "it reads no product: there is nothing that lies elsewhere")

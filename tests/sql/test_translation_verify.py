@@ -7,7 +7,7 @@ import pytest
 
 from mesh_defs.errors import QueryRejectedError
 from mesh_defs.model.query import TrinoTable
-from mesh_defs.sql.translation.verify import verify_fences, verify_reads
+from mesh_defs.sql.translation.verify import reads_by_name, verify_fences, verify_reads
 
 TABLE = TrinoTable(catalog="lake", schema="events", name="clicks")
 RULE = "(region = varchar 'EU')"
@@ -43,6 +43,49 @@ def test_another_table_is_refused(name: str) -> None:
     with pytest.raises(QueryRejectedError, match="table that was not approved") as refused:
         verify_reads(reads("lake.events.clicks", name), [TABLE])
     assert name not in str(refused.value)
+
+
+PINNED = TrinoTable(catalog="lake", schema="events", name="clicks", snapshot=42)
+
+
+def test_a_plan_that_names_its_tables_needs_no_second_look() -> None:
+    assert reads_by_name(plan("", RULE), [PINNED])
+    assert reads_by_name(plan("", table="lake:events.clicks$data@42 constraint on [region]"), [PINNED])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "lake:events.clicks$data@43",
+        "lake:events.persons$data@42",
+        "other:events.clicks$data@42",
+        "lake:x.clicks$data@42",
+    ],
+)
+def test_another_table_or_snapshot_in_a_plan_is_refused(table: str) -> None:
+    with pytest.raises(QueryRejectedError, match="table that was not approved"):
+        reads_by_name(plan("", table=table), [PINNED])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "base:public.part_1 lake.public.part_1",
+        "base:Query[SELECT 1]",
+        "lake:events.clicks$snapshots",
+        "lake:a.b$data@4x",
+    ],
+)
+def test_what_is_written_otherwise_is_asked_about_again(table: str) -> None:
+    assert not reads_by_name(plan("", table=table), [PINNED])
+
+
+@pytest.mark.parametrize(
+    "name", ["TableWriter", "TableCommit", "MergeWriter", "TableExecute", "TableFunctionProcessor"]
+)
+def test_a_plan_that_does_more_than_read_is_refused(name: str) -> None:
+    with pytest.raises(QueryRejectedError, match="more than read"):
+        reads_by_name(plan("", name=name), [PINNED])
 
 
 def test_writing_is_refused() -> None:

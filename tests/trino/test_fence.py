@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from sqlglot import exp
 
-from mesh_defs.engine.trino import Checked
+from mesh_defs.engine.trino import Seen
 from mesh_defs.errors import EngineError, QueryRejectedError
 from mesh_defs.sql.translation import native, queries
 from tests.conformance.stage import STORAGES, Stage
@@ -57,10 +57,10 @@ def test_a_text_without_the_fence_is_refused_by_its_plan(
     engines: Both, query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = query.format(p=f"{DOMAIN}.rows")
-    Checked().require(engines.translated(asked, RULE)[2], engines.client)
+    Seen().require(engines.translated(asked, RULE)[2], engines.client)
     monkeypatch.setattr(queries, "fenced", unfenced)
     with pytest.raises(QueryRejectedError, match="would stand beside a rule"):
-        Checked().require(engines.translated(asked, RULE)[2], engines.client)
+        Seen().require(engines.translated(asked, RULE)[2], engines.client)
 
 
 # Each fails on a row that `n = 7` hides: where n is 1, or NULL, or a text is no number.

@@ -31,7 +31,7 @@ TO_ADA = (
     "{id: analysts, roles: [analyst], purposes: [measurement], rows: \"region = 'Ärger' OR born < '2001-01-01'\","
     " columns: [person_id, born, email], masks: {born: {truncate: month}, email: {truncate: 2}}}"
 )
-DENIED = r"Access Denied|not found or not allowed|cannot be resolved"
+DENIED = r"Access Denied|not found or not allowed|cannot be resolved|No matching resource group"
 TABLE = "people_postgres.persons.v1"
 
 

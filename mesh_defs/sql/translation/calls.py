@@ -1,17 +1,21 @@
 """Functions that are translated one by one, because Trino's of that name means something else, or there is none."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
+from mesh_defs.sql.translation import texts
 from mesh_defs.sql.translation.functions import same
+from mesh_defs.sql.translation.nested import element
 from mesh_defs.sql.translation.numbers import compared
-from mesh_defs.sql.translation.values import UNKNOWN, Value, call, cast, digits_of, refused, unified, whole
+from mesh_defs.sql.translation.parsed import rounded, square_root
+from mesh_defs.sql.translation.texts import Own
+from mesh_defs.sql.translation.values import Value, call, cast, digits_of, refused, require_plain, unified, whole
 
-# What DuckDB's trim takes off: Unicode's blanks. Trino's takes off line ends too, and keeps the ones that do not break.
-BLANKS = "\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-_SIDES = {"trim": "BOTH", "ltrim": "LEADING", "rtrim": "TRAILING"}
 _TRUNCATED = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
+# Not weeks: DuckDB does not count those far apart by their Mondays.
+_COUNTED = ("year", "quarter", "month", "day", "hour", "minute", "second")
 _PARTS = {
     "doy": "dayofyear",
     "dow": "dayofweek",
@@ -27,12 +31,35 @@ _UNITS = {
     "WEEK": "DAY",
 }
 
-Own = Callable[[str, Sequence[Value], exp.Expr], Value]
+_FORMATS: Mapping[str, tuple[str, int]] = {
+    "%Y": ("year", 4),
+    "%y": ("year", 2),
+    "%m": ("month", 2),
+    "%d": ("day", 2),
+    "%j": ("day_of_year", 3),
+    "%H": ("hour", 2),
+    "%M": ("minute", 2),
+    "%S": ("second", 2),
+    "%B": ("month", 0),
+    "%b": ("month", 0),
+    "%A": ("day_of_week", 0),
+    "%a": ("day_of_week", 0),
+    "%%": ("", 0),
+}
+_NAMES = {
+    "%B": [
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ],
+    "%b": ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    "%A": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+    "%a": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+}
 
 
 def own(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
     """Return what stands for a call in Trino. QueryRejectedError for arguments that it was not tried with."""
-    return _OWN[name](name, arguments, node)
+    return OWN[name](name, arguments, node)
 
 
 def part(name: str, value: Value, node: exp.Expr) -> Value:
@@ -80,65 +107,20 @@ def _nullif(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
     return Value(tree=tree, type=one.type)
 
 
-def _concat(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    """DuckDB passes over NULLs."""
-    parts = [call("coalesce", each.tree, exp.Literal.string("")) for each in _texts(arguments, node)]
-    return Value(tree=call("concat", *parts) if len(parts) > 1 else parts[0], type="VARCHAR")
-
-
-def _contains(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    found = same("strpos", arguments, node).tree
-    return Value(tree=exp.Paren(this=exp.GT(this=found, expression=exp.Literal.number(0))), type="BOOLEAN")
-
-
-def _replace(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    if len(arguments) != 3 or not arguments[1].text:
-        raise refused(node, "replace looks for a literal that is not empty", "write it as 'text'")
-    return Value(tree=call("replace", *(each.tree for each in _texts(arguments, node))), type="VARCHAR")
-
-
-def _lower(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    (text,) = _texts(arguments, node)
-    return Value(tree=call("lower", text.tree), type="VARCHAR")
-
-
-def _upper(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    """DuckDB knows the one capital of ß; Java knows none of one letter."""
-    (text,) = _texts(arguments, node)
-    known = call("replace", text.tree, exp.Literal.string("ß"), exp.Literal.string("ẞ"))
-    return Value(tree=call("upper", known), type="VARCHAR")
-
-
-def _trim(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    if len(arguments) != 1:
-        raise refused(node, f"{name} of other characters than blanks was not tried")
-    (text,) = _texts(arguments, node)
-    return Value(
-        tree=exp.Trim(this=text.tree, expression=exp.Literal.string(BLANKS), position=_SIDES[name]), type="VARCHAR"
-    )
-
-
-def _substr(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    if name == "left":
-        arguments = [arguments[0], Value(tree=whole(1), type="INTEGER", number="1"), *arguments[1:]]
-    text, *bounds = arguments
-    numbers = [each.number or "" for each in bounds]
-    if not all(each.isdigit() for each in numbers) or numbers[0] == "0" or len(numbers) > 2:
-        raise refused(node, f"{name} takes literal numbers, from 1 on", "write substr(text, 1, 3)")
-    (text,) = _texts([text], node)
-    return Value(tree=call("substr", text.tree, *(whole(int(each)) for each in numbers)), type="VARCHAR")
-
-
 def _round(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
     value, *places = arguments
-    if value.family == "DOUBLE" and not places:
-        return Value(tree=call("round", value.tree), type="DOUBLE")
-    if value.family != "decimal" or any(not (each.number or "").isdigit() for each in places):
-        raise refused(node, "round is of a DECIMAL to a literal number of places, or of a DOUBLE to none")
+    if len(places) > 1 or any(not (each.number or "").isdigit() for each in places):
+        raise refused(node, "round is of a number, to a literal number of places")
+    number = int(places[0].number or 0) if places else 0
+    if value.family == "whole" and value.type != "HUGEINT":
+        return value
+    if value.family == "DOUBLE" and number <= 15:
+        return rounded(value, number) if places else Value(tree=call("round", value.tree), type="DOUBLE")
+    if value.family != "decimal":
+        raise refused(node, "round is of a number, to 15 places at most")
     width, scale = digits_of(value.type)
-    kept = min(int(places[0].number or 0) if places else 0, scale)
-    rounded = Value(tree=call("round", value.tree, whole(kept)), type=value.type)
-    return cast(rounded, f"DECIMAL({width},{kept})")
+    kept = min(number, scale)
+    return cast(Value(tree=call("round", value.tree, whole(kept)), type=value.type), f"DECIMAL({width},{kept})")
 
 
 def _date_trunc(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
@@ -160,32 +142,125 @@ def _weekday(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
 
 
 def _date_diff(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
-    unit, start, end = arguments
-    if (unit.text or "").lower() != "day" or not start.type == end.type == "DATE":
-        raise refused(node, f"{name} counts the days between two DATEs", "CAST both to DATE, and count days")
-    return Value(tree=call("date_diff", exp.Literal.string("day"), start.tree, end.tree), type="BIGINT")
+    """How many borders of the unit lie between; Trino counts whole units."""
+    unit, *ends = arguments
+    part_ = (unit.text or "").lower().removesuffix("s")
+    of_day = all(each.type == "DATE" for each in ends)
+    if part_ not in _COUNTED or len(ends) != 2 or not (of_day or all(each.type == "TIMESTAMP" for each in ends)):
+        raise refused(node, f"{name} is of two DATEs or two TIMESTAMPs, in {', '.join(_COUNTED)}", "CAST both to DATE")
+    if of_day and part_ in ("hour", "minute", "second"):
+        ends = [cast(each, "TIMESTAMP") for each in ends]
+    start, end = (call("date_trunc", exp.Literal.string(part_), each.tree) for each in ends)
+    return Value(tree=call("date_diff", exp.Literal.string(part_), start, end), type="BIGINT")
 
 
-def _texts(arguments: Sequence[Value], node: exp.Expr) -> Sequence[Value]:
-    for each in arguments:
-        if each.type not in ("VARCHAR", UNKNOWN):
-            raise refused(node, f"this takes texts, not {each.type}", "CAST it to VARCHAR")
-    return arguments
+def _last_day(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    (day,) = arguments
+    if day.type not in ("DATE", "TIMESTAMP"):
+        raise refused(node, f"{name} is of a DATE or TIMESTAMP")
+    return Value(tree=call("last_day_of_month", cast(day, "DATE").tree), type="DATE")
 
 
-_OWN: Mapping[str, Own] = {
+def _named(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    """monthname and dayname: in English on both."""
+    (day,) = arguments
+    return Value(tree=_written("%B" if name == "monthname" else "%A", day, node), type="VARCHAR")
+
+
+def _strftime(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    """A format of the parts that are tried, piece by piece."""
+    if len(arguments) != 2 or arguments[1].text is None:
+        raise refused(node, f"{name} takes a literal format", "write strftime(day, '%Y-%m')")
+    day, format_ = arguments[0], arguments[1].text
+    pieces = re.findall(r"%.|[^%]+", format_, re.DOTALL)
+    if "".join(pieces) != format_ or not pieces:
+        raise refused(node, f"this format of {name} was not tried")
+    trees = [_written(each, day, node) if each[0] == "%" else exp.Literal.string(each) for each in pieces]
+    known = exp.Is(this=day.tree.copy(), expression=exp.Not(this=exp.Null()))
+    joined = call("concat", *trees) if len(trees) > 1 else trees[0]
+    return Value(tree=exp.Case(ifs=[exp.If(this=known, true=joined)]), type="VARCHAR")
+
+
+def _written(piece: str, day: Value, node: exp.Expr) -> exp.Expr:
+    """One part of a day or a time as text."""
+    if day.type not in ("DATE", "TIMESTAMP") or piece not in _FORMATS:
+        raise refused(
+            node, f"{piece} of a {day.type} was not tried", f"use {' '.join(_FORMATS)} of a DATE or TIMESTAMP"
+        )
+    if piece == "%%":
+        return exp.Literal.string("%")
+    trino, width = _FORMATS[piece]
+    number = Value(tree=call(trino, day.tree.copy()), type="BIGINT")
+    if not width:
+        # Not Trino's own names of them: its calendar for texts is not the one that it counts in.
+        listed = exp.Array(expressions=[exp.Literal.string(each) for each in _NAMES[piece]])
+        return call("element_at", listed, number.tree)
+    if piece == "%y":
+        number = Value(tree=exp.Mod(this=number.tree, expression=whole(100)), type="BIGINT")
+    if piece in ("%H", "%M", "%S"):
+        number = Value(tree=call(trino, cast(day, "TIMESTAMP").tree.copy()), type="BIGINT")
+    return call("lpad", cast(number, "VARCHAR").tree, whole(width), exp.Literal.string("0"))
+
+
+def _extreme(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    """The greatest or least of those that are known; Trino's is NULL where one is. Of NaN, the greatest of all, too."""
+    trees, type_ = unified(arguments, node)
+    require_plain(Value(tree=trees[0], type=type_), node)
+    if type_ in ("DOUBLE", "FLOAT"):
+        raise refused(node, f"{name} of DOUBLEs was not tried", "write CASE")
+    each = [call("coalesce", *trees[n:], *trees[:n]) for n in range(len(trees))] if len(trees) > 1 else trees
+    return Value(tree=call(name, *(tree.copy() for tree in each)), type=type_)
+
+
+def _len(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    """Of a list, or of a text."""
+    if len(arguments) == 1 and element(arguments[0].type) is not None:
+        return Value(tree=call("cardinality", arguments[0].tree), type="BIGINT")
+    return same("length", arguments, node)
+
+
+def _sqrt(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    (value,) = arguments
+    if value.family not in ("whole", "decimal", "DOUBLE"):
+        raise refused(node, f"{name} is of a number")
+    return square_root(value)
+
+
+def _cut(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    """floor, ceil and trunc of a decimal: in DuckDB of as many digits as before."""
+    (value,) = arguments
+    trino = {"floor": "floor", "trunc": "truncate"}.get(name, "ceil")
+    if value.family == "whole" and value.type != "HUGEINT":
+        return value if name == "trunc" else cast(value, "DOUBLE")
+    if value.family not in ("decimal", "DOUBLE"):
+        raise refused(node, f"{name} is of a number")
+    if value.type == "DOUBLE":
+        return Value(tree=call(trino, value.tree), type="DOUBLE")
+    return cast(Value(tree=call(trino, value.tree), type=""), f"DECIMAL({digits_of(value.type)[0]},0)")
+
+
+def _sign(name: str, arguments: Sequence[Value], node: exp.Expr) -> Value:
+    (value,) = arguments
+    if value.family not in ("whole", "decimal"):
+        raise refused(node, "sign is of an integer or a DECIMAL")
+    return cast(Value(tree=call("sign", value.tree), type=""), "TINYINT")
+
+
+OWN: Mapping[str, Own] = {
+    **texts.OWN,
     **dict.fromkeys(("coalesce", "ifnull"), _coalesce),
     "nullif": _nullif,
-    "concat": _concat,
-    "contains": _contains,
-    "replace": _replace,
-    **dict.fromkeys(("lower", "lcase"), _lower),
-    **dict.fromkeys(("upper", "ucase"), _upper),
-    **dict.fromkeys(_SIDES, _trim),
-    **dict.fromkeys(("left", "substr", "substring"), _substr),
     "round": _round,
+    **dict.fromkeys(("greatest", "least"), _extreme),
+    **dict.fromkeys(("floor", "ceil", "ceiling", "trunc"), _cut),
+    "len": _len,
+    "sqrt": _sqrt,
+    "sign": _sign,
     **dict.fromkeys(("date_trunc", "datetrunc"), _date_trunc),
     **dict.fromkeys(("date_part", "datepart"), _date_part),
     **dict.fromkeys(("dayofweek", "weekday"), _weekday),
     **dict.fromkeys(("date_diff", "datediff"), _date_diff),
+    "last_day": _last_day,
+    **dict.fromkeys(("monthname", "dayname"), _named),
+    "strftime": _strftime,
 }

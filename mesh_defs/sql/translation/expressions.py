@@ -10,9 +10,24 @@ from sqlglot import exp
 from mesh_defs.sql.tokens import DIALECT
 from mesh_defs.sql.translation import calls, folds
 from mesh_defs.sql.translation.functions import AGGREGATES, OWN, WINDOWS, same
+from mesh_defs.sql.translation.nested import element
 from mesh_defs.sql.translation.numbers import ARITHMETIC, COMPARISONS, arithmetic, compared
-from mesh_defs.sql.translation.scope import Output, Scope
-from mesh_defs.sql.translation.values import UNKNOWN, Value, cast, common, family, literal, met, refused, unified
+from mesh_defs.sql.translation.parsed import from_double, from_text
+from mesh_defs.sql.translation.scope import Output, Scope, field_of
+from mesh_defs.sql.translation.values import (
+    UNKNOWN,
+    Value,
+    call,
+    cast,
+    common,
+    family,
+    literal,
+    met,
+    refused,
+    require_plain,
+    unified,
+    whole,
+)
 from mesh_defs.sql.types import duckdb_type
 
 # A query within an expression, given the names around it: Trino's tree, and its columns.
@@ -59,6 +74,7 @@ class Expressions:
 
         Two of a DOUBLE with NULLS FIRST, which would take NaN, the greatest of all, to the front with them.
         """
+        require_plain(value, node)
         first, nulls_first = list[exp.Ordered](), bool(node.args.get("nulls_first"))
         if nulls_first and value.type in _FLOATS:
             known = exp.Is(this=value.tree.copy(), expression=exp.Not(this=exp.Null()))
@@ -149,7 +165,7 @@ class Expressions:
         value = self.value(node.this, scope)
         if query := node.args.get("query"):
             tree, outputs = self._subquery(query.this if isinstance(query, exp.Subquery) else query, scope)
-            shared = common(value, Value(tree=value.tree, type=_only(outputs, node).type), node)
+            shared = common(require_plain(value, node), Value(tree=value.tree, type=_only(outputs, node).type), node)
             if shared in _FLOATS:
                 raise refused(node, "IN between DOUBLEs was not tried", "CAST both to a DECIMAL")
             return _truth(exp.In(this=value.tree, query=exp.Subquery(this=tree)))
@@ -162,7 +178,9 @@ class Expressions:
         one, other = self.value(node.this, scope), self.value(node.expression, scope)
         if {one.type, other.type} - {"VARCHAR", UNKNOWN}:
             raise refused(node, "LIKE takes texts", "CAST it to VARCHAR")
-        like = exp.Like(this=one.tree, expression=other.tree)
+        like: exp.Expr = exp.Like(this=one.tree, expression=other.tree)
+        if isinstance(node, exp.ILike):  # DuckDB lowers both sides, by its own alphabet
+            like = exp.Like(this=call("lower", one.tree), expression=call("lower", other.tree))
         return _truth(exp.Not(this=exp.Paren(this=like)) if node.args.get("negate") else like)
 
     def _case(self, node: exp.Expr, scope: Scope) -> Value:
@@ -185,12 +203,17 @@ class Expressions:
         if value.text is not None and type_ != "VARCHAR":
             return literal(value.text, type_, node)
         wanted = family(type_)
+        guarded = isinstance(node, exp.TryCast)
+        if value.type == "VARCHAR" and wanted != "VARCHAR":
+            return from_text(value, type_, node, guarded=guarded)
+        if value.type == "DOUBLE" and wanted in ("whole", "decimal"):
+            return from_double(value, type_, node, guarded=guarded)
         known = value.type == UNKNOWN or wanted == value.family or wanted in _CASTS.get(value.family, ())
         if not known:
             raise refused(node, f"a CAST from {value.type} to {type_ or node.to.sql(DIALECT)} gives something else")
         if wanted == "VARCHAR" and value.family == "decimal":
             value = cast(value, value.type)
-        return cast(value, type_, node, guarded=isinstance(node, exp.TryCast))
+        return cast(value, type_, node, guarded=guarded)
 
     def _arithmetic(self, node: exp.Binary, scope: Scope) -> Value:
         one, other = self.value(node.this, scope), node.expression
@@ -210,6 +233,19 @@ class Expressions:
     def _scalar(self, node: exp.Expr, scope: Scope) -> Value:
         tree, outputs = self._subquery(node.this, scope)
         return Value(tree=exp.Subquery(this=tree), type=_only(outputs, node).type)
+
+    def _bracket(self, node: exp.Bracket, scope: Scope) -> Value:
+        """list[n] counts from 1, from -1 at its end; what is not there is NULL. struct['name'] is a field."""
+        value, (at,) = self.value(node.this, scope), node.expressions
+        if isinstance(at, exp.Literal) and at.is_string:
+            return field_of(value, at.name, node)
+        number = _place(at)
+        if element(value.type) is None or not number:
+            raise refused(node, "[…] takes a literal: the number of an element, or a field's name")
+        return Value(tree=call("element_at", value.tree, whole(number)), type=element(value.type) or "")
+
+    def _dot(self, node: exp.Dot, scope: Scope) -> Value:
+        return field_of(self.value(node.this, scope), node.expression.name, node)
 
     def _exists(self, node: exp.Expr, scope: Scope) -> Value:
         return _truth(exp.Exists(this=self._subquery(node.this, scope)[0]))
@@ -240,6 +276,8 @@ class Expressions:
         return self._aggregate(node.this, scope, filtered)
 
     def _aggregate(self, node: exp.Expr, scope: Scope, around: folds.Around) -> Value:
+        if node.name in folds.LISTED:
+            return self._listed(node, scope, around)
         arguments = node.expressions
         distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
         arguments = arguments[0].expressions if distinct else arguments
@@ -249,11 +287,27 @@ class Expressions:
         value = self.value(counted[0], scope) if counted else None
         return folds.aggregate(node.name, value, node, around, distinct=distinct)
 
+    def _listed(self, node: exp.Expr, scope: Scope, around: folds.Around) -> Value:
+        """An aggregate of a list: f(x, y ORDER BY z), where sqlglot lets the last argument hold the order."""
+        *before, last = node.expressions or [exp.Null()]
+        order = last if isinstance(last, exp.Order) else None
+        given = [*before, order.this if order else last]
+        distinct = isinstance(given[0], exp.Distinct)
+        given[0] = given[0].expressions[0] if distinct else given[0]
+        if order and len(given) == 1 and node.name in ("quantile_cont", "quantile_disc"):
+            (item,), share = order.expressions, given[0]  # WITHIN GROUP (ORDER BY x)
+            given, order = [item.this, share], None
+            if item.args.get("desc"):
+                raise refused(node, f"{node.name} in descending order was not tried")
+        values = [self.value(each, scope) for each in given]
+        items = self.order(order, scope) if order else None
+        return folds.listed(node.name, values, node, folds.Listed(order=items, distinct=distinct, around=around))
+
     def _window(self, node: exp.Expr, scope: Scope) -> Value:
         parts = {
             "partition_by": [self.value(each, scope).tree for each in node.args.get("partition_by") or []],
             "order": self.order(node.args["order"], scope) if node.args.get("order") else None,
-            "spec": _spec(node.args.get("spec")),
+            "spec": folds.frame(node.args.get("spec")),
         }
 
         def over(tree: exp.Expr) -> exp.Expr:
@@ -264,6 +318,8 @@ class Expressions:
             return self._filter(function, scope, over)
         if not isinstance(function, exp.Anonymous) or function.name not in AGGREGATES | WINDOWS:
             raise refused(function, "this window function was not tried")
+        if function.name in folds.LISTED:
+            raise refused(function, f"{function.name} does not go with OVER")
         if function.name in AGGREGATES:
             if any(isinstance(each, exp.Distinct) for each in function.expressions):
                 raise refused(function, "DISTINCT does not go with OVER")
@@ -293,23 +349,17 @@ def _only(outputs: Sequence[Output], node: exp.Expr) -> Output:
     return outputs[0]
 
 
+def _place(at: exp.Expr) -> int:
+    """What stands in brackets, as DuckDB counts: sqlglot takes one from it."""
+    negative = isinstance(at, exp.Neg)
+    digits = at.this if negative else at
+    if not isinstance(digits, exp.Literal) or not digits.name.isdigit() or len(digits.name) > 9:
+        return 0
+    return (-int(digits.name) if negative else int(digits.name)) + 1
+
+
 def _copied(part: Any) -> Any:
     return [each.copy() for each in part] if isinstance(part, list) else part and part.copy()
-
-
-def _spec(spec: exp.Expr | None) -> exp.WindowSpec | None:
-    """Rows may be counted, or all up to the current one; RANGE by a distance, and GROUPS, were not tried."""
-    if spec is None:
-        return None
-    kind = spec.text("kind").upper()
-    bounds = {key: spec.args.get(key) for key in ("start", "start_side", "end", "end_side")}
-    counted = [each for each in bounds.values() if isinstance(each, exp.Expr)]
-    plain = all(isinstance(each, exp.Literal) and each.name.isdigit() for each in counted)
-    if kind not in ("ROWS", "RANGE") or not plain or (kind == "RANGE" and counted):
-        raise refused(spec, "this window frame was not tried", "count ROWS, or leave the frame out")
-    return exp.WindowSpec(
-        kind=kind, **{key: _copied(each) if isinstance(each, exp.Expr) else each for key, each in bounds.items()}
-    )
 
 
 _NODES: Mapping[type[exp.Expr], Callable[[Expressions, Any, Scope], Value]] = {
@@ -329,6 +379,9 @@ _NODES: Mapping[type[exp.Expr], Callable[[Expressions, Any, Scope], Value]] = {
     exp.Between: Expressions._between,
     exp.In: Expressions._in,
     exp.Like: Expressions._like,
+    exp.ILike: Expressions._like,
+    exp.Bracket: Expressions._bracket,
+    exp.Dot: Expressions._dot,
     exp.Case: Expressions._case,
     exp.Cast: Expressions._cast,
     exp.TryCast: Expressions._cast,

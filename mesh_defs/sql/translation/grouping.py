@@ -10,7 +10,7 @@ from mesh_defs.sql.references import folded
 from mesh_defs.sql.translation.expressions import Expressions
 from mesh_defs.sql.translation.scope import Output, Scope
 from mesh_defs.sql.translation.tables import quoted
-from mesh_defs.sql.translation.values import Value, refused
+from mesh_defs.sql.translation.values import Value, refused, require_plain
 
 
 def grouped(
@@ -20,7 +20,7 @@ def grouped(
     if group.args.get("all"):
         keys = [value.tree for _, value, source in shown if source is None or not is_aggregate(source)]
     else:
-        keys = [_key(each, shown, scope, expressions) for each in group.expressions]
+        keys = [_keys(each, shown, scope, expressions) for each in group.expressions]
     for each in keys:
         if isinstance(each.unnest(), exp.Literal | exp.Null | exp.Boolean):
             raise refused(group, "GROUP BY a literal was not tried", "leave it out of GROUP BY")
@@ -63,13 +63,29 @@ def _column(output: Output, node: exp.Expr) -> Value:
     return Value(tree=exp.column(quoted(output.column)), type=output.type)
 
 
+def _keys(node: exp.Expr, shown: Sequence[tuple[Any, Value, Any]], scope: Scope, expressions: Expressions) -> exp.Expr:
+    """A key; or ROLLUP, CUBE and GROUPING SETS of columns, which is what Trino takes there."""
+    if isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets):
+        return type(node)(expressions=[_column_set(each, scope, expressions) for each in node.expressions])
+    return _key(node, shown, scope, expressions)
+
+
+def _column_set(node: exp.Expr, scope: Scope, expressions: Expressions) -> exp.Expr:
+    if isinstance(node, exp.Tuple):
+        return exp.Tuple(expressions=[_column_set(each, scope, expressions) for each in node.expressions])
+    value = require_plain(expressions.value(node.unnest(), scope), node)
+    if not isinstance(value.tree, exp.Column):
+        raise refused(node, "ROLLUP, CUBE and GROUPING SETS take columns", "name the expression in a subquery")
+    return exp.Paren(this=value.tree) if isinstance(node, exp.Paren) else value.tree
+
+
 def _key(node: exp.Expr, shown: Sequence[tuple[Any, Value, Any]], scope: Scope, expressions: Expressions) -> exp.Expr:
     if isinstance(node, exp.Literal) and not node.is_string:
         number = int(node.name) if node.name.isdigit() else 0
         if not 1 <= number <= len(shown):
             raise refused(node, f"there is no column {node.name}")
         return shown[number - 1][1].tree
-    return expressions.value(node, scope).tree
+    return require_plain(expressions.value(node, scope), node).tree
 
 
 def _number(by: exp.Expr, outputs: Sequence[Output]) -> int | None:

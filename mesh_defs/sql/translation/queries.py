@@ -1,5 +1,6 @@
 """SELECTs and set operations: FROM, joins, grouping, order and limits, with every name resolved and every star written out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -11,10 +12,22 @@ from mesh_defs.sql.references import folded
 from mesh_defs.sql.translation import guards
 from mesh_defs.sql.translation.expressions import Expressions
 from mesh_defs.sql.translation.grouping import grouped, limits, ordered
+from mesh_defs.sql.translation.nested import is_nested
+from mesh_defs.sql.translation.patterns import pattern
 from mesh_defs.sql.translation.relations import joined, listed, renamed
 from mesh_defs.sql.translation.scope import Output, Relation, Scope
+from mesh_defs.sql.translation.sources import pivoted, rows_of, unpivoted
 from mesh_defs.sql.translation.tables import Pinned, fenced, quoted
-from mesh_defs.sql.translation.values import UNKNOWN, Value, cast, common, family, refused
+from mesh_defs.sql.translation.values import (
+    UNKNOWN,
+    Value,
+    cast,
+    common,
+    family,
+    refused,
+    require_plain,
+    trino_type,
+)
 
 Translated = tuple[exp.Query, list[Output]]
 
@@ -100,12 +113,34 @@ class Queries:
             tree.set("group", grouped(group, shown, scope, self._expressions))
         if having := node.args.get("having"):
             tree.set("having", exp.Having(this=self._expressions.condition(having.this, scope)))
+        order = node.args.get("order")
+        by = ordered(order, outputs, scope, self._expressions) if order else None
+        if qualify := node.args.get("qualify"):
+            tree = self._qualified(node, tree, self._expressions.condition(qualify.this, scope), by)
         if node.args.get("distinct"):
+            for _, value, _ in shown:
+                require_plain(value, node)
             tree.set("distinct", exp.Distinct())
-        if order := node.args.get("order"):
-            tree.set("order", ordered(order, outputs, scope, self._expressions))
+        tree.set("order", by)
         limits(node, tree)
         return tree, outputs
+
+    def _qualified(self, node: exp.Select, tree: exp.Select, condition: exp.Expr, by: exp.Order | None) -> exp.Select:
+        """Put a SELECT around it that keeps the rows of QUALIFY; what it is ordered by beside its columns goes with them."""
+        inner, name = tree, self._name("r")
+        shown = [exp.column(quoted(each.alias), table=quoted(name)) for each in tree.expressions]
+        inner.append("expressions", exp.Alias(this=condition, alias=quoted("q")))
+        for number, item in enumerate(by.expressions if by else ()):
+            if all(column.table for column in item.this.find_all(exp.Column)):
+                if node.args.get("distinct"):
+                    raise refused(node, "DISTINCT is ordered by its columns")
+                inner.append("expressions", exp.Alias(this=item.this.copy(), alias=quoted(f"o{number}")))
+                item.set("this", exp.column(quoted(f"o{number}"), table=quoted(name)))
+        return exp.Select(
+            expressions=[exp.Alias(this=each, alias=quoted(each.name)) for each in shown],
+            from_=exp.From(this=exp.Subquery(this=inner, alias=exp.TableAlias(this=quoted(name)))),
+            where=exp.Where(this=exp.column(quoted("q"), table=quoted(name))),
+        )
 
     def _set(
         self, node: exp.SetOperation, outer: Scope | None, withs: Mapping[str, Any], final: Sequence[str] | None
@@ -115,6 +150,9 @@ class Queries:
             raise refused(node, "the sides have different numbers of columns")
         pairs = list(zip(one, other, strict=True))
         types = [common(_null(a), _null(b), node) for a, b in pairs]
+        if node.args.get("distinct"):
+            for type_ in types:
+                require_plain(Value(tree=exp.Null(), type=type_), node)
         sides = [exp.Subquery(this=self._as(tree, cols, types)) for tree, cols in ((left, one), (right, other))]
         both = type(node)(this=sides[0], expression=sides[1], distinct=node.args.get("distinct"))
         outputs = [
@@ -160,7 +198,17 @@ class Queries:
         """Translate an item of FROM, and let the scope know it."""
         name = self._name("r")
         alias, outputs = node.args.get("alias"), list[Output]()
-        if isinstance(node, exp.Values):
+        if isinstance(node, exp.Lateral):
+            tree, outputs = self.query(node.this, scope, scope.withs)
+            scope.relations.append(Relation(alias=node.alias, name=name, outputs=renamed(outputs, alias)))
+            return exp.Lateral(this=exp.Subquery(this=tree), alias=exp.TableAlias(this=quoted(name)))
+        if isinstance(node, exp.Table) and isinstance(node.this, exp.Anonymous):
+            rows, outputs = rows_of(node.this, name, scope, self._expressions)
+            scope.relations.append(Relation(alias=node.alias, name=name, outputs=renamed(outputs, alias)))
+            return rows
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Pivot):
+            tree, outputs = self._pivot(node.this, scope)
+        elif isinstance(node, exp.Values):
             tree, outputs = listed(node, self._expressions)
         elif isinstance(node, exp.Subquery) and isinstance(node.this, exp.Values):
             tree, outputs = listed(node.this, self._expressions)
@@ -176,10 +224,20 @@ class Queries:
         scope.relations.append(Relation(alias=node.alias, name=name, outputs=renamed(outputs, alias)))
         return exp.Subquery(this=tree, alias=exp.TableAlias(this=quoted(name)))
 
+    def _pivot(self, pivot: exp.Pivot, scope: Scope) -> Translated:
+        if not pivot.args.get("unpivot"):
+            return self.query(pivoted(pivot), scope.outer, scope.withs)
+        inner = Scope(outer=scope.outer, withs=scope.withs)
+        source = self._relation(pivot.this, inner)
+        return unpivoted(pivot, source, inner.relations[0], lambda: self._name("r"))
+
     def _projections(self, node: exp.Select, scope: Scope) -> list[tuple[str | None, Value, exp.Expr | None]]:
         """Name, value and source of each column of the answer; a star's have no source."""
         shown: list[tuple[str | None, Value, exp.Expr | None]] = []
         for projection in node.expressions:
+            if isinstance(projection, exp.Columns):
+                shown += [(name, value, None) for name, value in _matching(projection, scope)]
+                continue
             star = projection if isinstance(projection, exp.Star) else projection.this
             if isinstance(star, exp.Star) and isinstance(projection, exp.Star | exp.Column):
                 shown += [(name, value, None) for name, value in _starred(projection, star, scope)]
@@ -206,6 +264,15 @@ def _starred(node: exp.Expr, star: exp.Star, scope: Scope) -> list[tuple[str | N
     ]
 
 
+def _matching(node: exp.Columns, scope: Scope) -> list[tuple[str | None, Value]]:
+    """COLUMNS('regular expression'): the columns whose names it matches, wherever in them."""
+    if not isinstance(node.this, exp.Literal) or not node.this.is_string:
+        raise refused(node, "COLUMNS takes a regular expression", "name the columns")
+    wanted = re.compile(pattern(node.this.name, node).text.replace(r"\z", r"\Z"))
+    found = [(each, relation) for relation in scope.relations for each in relation.visible()]
+    return [(each.name, relation.value(each, node)) for each, relation in found if wanted.search(each.name or "")]
+
+
 def _finished(
     shown: Sequence[tuple[Any, Value, Any]], final: Sequence[str], node: exp.Expr
 ) -> list[tuple[Any, Value, Any]]:
@@ -213,9 +280,14 @@ def _finished(
     if len(shown) != len(final):
         raise refused(node, "another number of columns is found than by DuckDB")
     for (name, value, _), type_ in zip(shown, final, strict=True):
-        if value.type != UNKNOWN and family(value.type) != family(type_):
+        if value.type != UNKNOWN and _kind(value.type) != _kind(type_):
             raise refused(node, f"column '{name or '?'}' is found to be {value.type}, and by DuckDB {type_}", "CAST it")
     return [(name, cast(value, type_, node), each) for (name, value, each), type_ in zip(shown, final, strict=True)]
+
+
+def _kind(type_: str) -> str | None:
+    """Of lists and structs the kinds within, whatever the fields are called."""
+    return trino_type(type_) if is_nested(type_) else family(type_)
 
 
 def _null(output: Output) -> Value:

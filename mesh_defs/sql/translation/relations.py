@@ -19,6 +19,10 @@ def joined(join: exp.Join, tree: exp.Expr, scope: Scope, expressions: Expression
         raise refused(join, f"a {side} {kind} JOIN was not tried", "write it as JOIN … ON, or with EXISTS")
     if comma and side in ("RIGHT", "FULL"):
         raise refused(join, f"a {side} JOIN beside a comma was not tried", "write CROSS JOIN instead of the comma")
+    if isinstance(tree, exp.Unnest) and (side or join.args.get("on") or join.args.get("using")):
+        raise refused(join, "what unnest makes is joined by a comma or CROSS JOIN")
+    if isinstance(tree, exp.Lateral) and side in ("RIGHT", "FULL"):
+        raise refused(join, f"a {side} JOIN of a LATERAL was not tried")
     if join.args.get("using"):
         return exp.Join(this=tree, side=side, kind="" if side else "INNER", on=_using(join, side, scope))
     if join.args.get("on"):

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
+from mesh_defs.model.names import quoted as name_quoted
 from mesh_defs.sql.references import folded
-from mesh_defs.sql.translation.values import Value, refused
+from mesh_defs.sql.translation.nested import fields
+from mesh_defs.sql.translation.values import Value, call, cast, refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,12 @@ class Relation:
         table = _quoted(self.name) if self.name else None
         return Value(tree=exp.column(_quoted(output.column), table=table), type=output.type)
 
+    def row(self, node: exp.Expr) -> Value:
+        """All of it as one struct: what its alias stands for, where no column is called so."""
+        columns = [(each.name or "", self.value(each, node)) for each in self.outputs]
+        type_ = f"STRUCT({', '.join(f'{name_quoted(name)} {value.type}' for name, value in columns)})"
+        return cast(Value(tree=call("row", *(value.tree for _, value in columns)), type=""), type_, node)
+
     def visible(self) -> list[Output]:
         """What * stands for."""
         return [each for each in self.outputs if each.name is None or folded(each.name) not in self.merged]
@@ -63,12 +71,13 @@ class Scope:
     def resolve(self, node: exp.Column) -> Value:
         """The value of a column's name."""
         parts = [folded(part.name) for part in node.parts]
-        if len(parts) > 2:
-            raise refused(node, f"'{node.name}' is not read as a column", "write alias.column")
         scope: Scope | None = self
         while scope is not None:
-            if (found := scope._own(parts, node)) is not None:
-                return found
+            if (found := scope._own(parts[:2], node)) is not None:
+                return self._fields(found, node.parts[2:], node)
+            # alias.column goes before column.field
+            if len(parts) > 1 and (found := scope._own(parts[:1], node)) is not None:
+                return self._fields(found, node.parts[1:], node)
             scope = scope.outer
         raise refused(node, f"'{'.'.join(parts)}' is not certainly a column", "write alias.column")
 
@@ -78,6 +87,11 @@ class Scope:
         if len(found) != 1:
             raise refused(node, f"'{alias}' is not one relation here")
         return found[0]
+
+    def _fields(self, value: Value, names: Sequence[exp.Expr], node: exp.Expr) -> Value:
+        for each in names:
+            value = field_of(value, each.name, node)
+        return value
 
     def _own(self, parts: Sequence[str], node: exp.Column) -> Value | None:
         if len(parts) == 2:
@@ -95,8 +109,21 @@ class Scope:
             output = owners[0].find(parts[0])
             assert output is not None
             return owners[0].value(output, node)
-        found = self.aliases.get(parts[0])
-        return replace(found, tree=found.tree.copy()) if found else None
+        if found := self.aliases.get(parts[0]):
+            return replace(found, tree=found.tree.copy())
+        # Around a subquery the name may be a column, which DuckDB would not prefer.
+        rows = [each for each in self.relations if folded(each.alias) == parts[0]] if self.outer is None else []
+        return rows[0].row(node) if len(rows) == 1 else None
+
+
+def field_of(value: Value, name: str, node: exp.Expr) -> Value:
+    """A field of a struct, by its place: Trino's names of fields know no case."""
+    known = fields(value.type) or ()
+    places = [n for n, (each, _) in enumerate(known, 1) if folded(each) == folded(name)]
+    if len(places) != 1:
+        raise refused(node, f"'{name[:40]}' is not certainly a field")
+    tree = exp.Bracket(this=value.tree, expressions=[exp.Literal.number(places[0])], offset=1)
+    return Value(tree=tree, type=known[places[0] - 1][1])
 
 
 def _quoted(name: str) -> exp.Identifier:

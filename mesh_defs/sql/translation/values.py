@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlglot import exp
 
 from mesh_defs.errors import QueryRejectedError
+from mesh_defs.sql.translation.nested import element, fields, is_nested
 
 ASK_DUCKDB = "ask with --engine duckdb"
 UNKNOWN = "NULL"
@@ -60,6 +61,12 @@ def trino_type(type_: str) -> str | None:
     """How Trino keeps values of a DuckDB type; None when it has no type that keeps them all."""
     if found := _DECIMAL.fullmatch(type_):
         return f"DECIMAL({found[1]}, {found[2]})"
+    if (of := element(type_)) is not None:
+        return f"ARRAY({kept})" if (kept := trino_type(of)) else None
+    if (parts := fields(type_)) is not None:
+        kinds = [trino_type(each) for _, each in parts]
+        # Under names of our own, which no case can make alike: Trino finds a field by its place.
+        return f"ROW({', '.join(f'f{n} {kind}' for n, kind in enumerate(kinds))})" if all(kinds) else None
     return _KEPT.get(type_)
 
 
@@ -68,6 +75,13 @@ def refused(node: exp.Expr | None, what: str, fix: str = ASK_DUCKDB) -> QueryRej
     where a guard stands before it; so what the asker wrote is repeated instead, as far as it is a name or a number."""
     near = f", near {_shown(node)}" if node is not None and _shown(node) else ""
     return QueryRejectedError(f"on Trino {what}{near}", fix=fix)
+
+
+def require_plain(value: Value, node: exp.Expr | None) -> Value:
+    """Return the value. QueryRejectedError for a list or a struct: those are not compared, ordered or grouped alike."""
+    if is_nested(value.type):
+        raise refused(node, f"a {value.type} is shown or looked into, not compared", "name a field or an element of it")
+    return value
 
 
 def cast(value: Value, type_: str, node: exp.Expr | None = None, *, guarded: bool = False) -> Value:
@@ -121,7 +135,7 @@ def met(one: Value, other: Value, node: exp.Expr) -> tuple[Value, Value]:
         one = literal(one.text, other.type, node)
     if other.text is not None and one.text is None and one.type not in ("VARCHAR", UNKNOWN):
         other = literal(other.text, one.type, node)
-    common(one, other, node)
+    common(require_plain(one, node), require_plain(other, node), node)
     return one, other
 
 

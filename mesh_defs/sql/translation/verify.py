@@ -15,6 +15,26 @@ from mesh_defs.model.query import TrinoTable
 # What Trino appends to a name that it needs twice.
 _NUMBERED = re.compile(r"\b(\w+?)_\d+\b")
 
+# `$data` and a snapshot: neither a table of metadata nor the newest version.
+_ICEBERG = re.compile(r"(\w+):(\w+)\.(\w+)\$data@(\d+)(?= |$)")
+_WRITES = re.compile(r"Writer|Commit|Finish|Merge|Delete|Update|Execute|TableFunction")
+_MERGES = ("LocalMerge", "RemoteMerge")
+
+
+def reads_by_name(plan: str, tables: Iterable[TrinoTable]) -> bool:
+    """Tell whether each scan of a plan names one of these tables at its very snapshot, as Iceberg's connector writes it.
+
+    False for a scan that is written otherwise, which `verify_reads` can tell. QueryRejectedError for another table.
+    """
+    known = {(each.catalog, each.schema, each.name, each.snapshot) for each in tables}
+    for handle, _ in _scans(json.loads(plan)):
+        found = _ICEBERG.match(handle)
+        if found is None:
+            return False
+        if (found[1], found[2], found[3], int(found[4])) not in known:
+            raise _disagreement("it reads a table that was not approved")
+    return True
+
 
 def verify_reads(io: str, tables: Iterable[TrinoTable]) -> None:
     """Raise QueryRejectedError unless Trino reads these tables only; `io` is its EXPLAIN (TYPE IO, FORMAT JSON). One that
@@ -57,6 +77,8 @@ def _scans(node: Any) -> Iterator[tuple[str, str]]:
     while pending:
         node = pending.pop()
         described = node["descriptor"]
+        if _WRITES.search(node["name"]) and node["name"] not in _MERGES:
+            raise _disagreement("it would do more than read")
         if "table" in described:
             yield described["table"], _NUMBERED.sub(r"\1", described.get("filterPredicate", ""))
         elif "Scan" in node["name"]:
