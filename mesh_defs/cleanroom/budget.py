@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from mesh_defs.cleanroom.noise import epsilon_of
+from mesh_defs.cleanroom.rules import Asked, Terms
 from mesh_defs.errors import AnalysisRejectedError, BudgetExhaustedError
 from mesh_defs.ledger import Ledger, LedgerDamagedError, LedgerEntry
 from mesh_defs.model.room import Agreement, PrivacyBudget
@@ -95,6 +96,16 @@ def require_share(micro_rho: object, budget: PrivacyBudget) -> int:
             "one release cannot cost so much, or nothing", fix=f"give whole millionths of rho, from 1 to {share}"
         )
     return micro_rho
+
+
+def cost_of(asked: Asked, terms: Terms, agreement: Agreement) -> int:
+    """Return what a question costs: nothing where no noise is added. AnalysisRejectedError for a cost that cannot be."""
+    if terms.level != "privacy":
+        if asked.micro_rho is not None:
+            raise AnalysisRejectedError("nothing is paid for with rho here: no noise is added", fix="leave it out")
+        return 0
+    budget = require_budget(agreement)
+    return require_share(budget.micro_rho_per_release if asked.micro_rho is None else asked.micro_rho, budget)
 
 
 def rho_of(epsilon: object, budget: PrivacyBudget) -> int:

@@ -12,12 +12,13 @@ import duckdb
 import pyarrow as pa
 
 from mesh_defs.cleanroom.book import Book
+from mesh_defs.cleanroom.budget import cost_of
 from mesh_defs.cleanroom.extract import Extract, Seat, TokenKey, Versions, partial, token_key
 from mesh_defs.cleanroom.frozen import current_versions, require_frozen
 from mesh_defs.cleanroom.rules import Asked, question_of
 from mesh_defs.cleanroom.run import Run, answer
 from mesh_defs.cleanroom.signed import RoomFolder
-from mesh_defs.errors import EngineError
+from mesh_defs.errors import EngineError, MeshError
 from mesh_defs.ledger import Ledger
 from mesh_defs.model.room import Question, Release
 
@@ -50,8 +51,7 @@ class Room:
         question, terms = question_of(asked, agreement, self.clock())
         book = Book(self.ledger, agreement)
         page = book.page()
-        private = terms.level == "privacy" and agreement.privacy
-        micro_rho = private.micro_rho_per_release if private else 0
+        micro_rho = cost_of(asked, terms, agreement)
         before = page.release(question.analysis, asked.analyst, micro_rho)
         if before is not None:
             return RoomAnswer(question=question, release=before, repeated=True)
@@ -72,7 +72,9 @@ class Room:
         try:
             release = self._released(run, versions)
         except BaseException as error:
-            book.abandon(run.id, type(error).__name__, returned=True, at=self.clock())
+            # What fails by what the rows hold costs as much as an answer: who may try again for nothing would learn from it.
+            returned = isinstance(error, MeshError) and not isinstance(error, EngineError)
+            book.abandon(run.id, type(error).__name__, returned=returned, at=self.clock())
             raise
         book.release(release, numbers=True, at=self.clock())
         return release

@@ -37,13 +37,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a party sends: SQL, or the name of a signed template with its arguments. Who asks, who is to have the answer."""
+    """What a party sends: SQL, or the name of a signed template with its arguments. Who asks, who is to have the answer.
+
+    `micro_rho`: what it may cost at the privacy level, in millionths of rho; None for the agreement's share of one release.
+    """
 
     analyst: str
     recipient: str
     sql: str = ""
     template: str | None = None
     arguments: Arguments = field(default_factory=dict)
+    micro_rho: int | None = None
 
 
 def require_valid(agreement: Agreement, now: datetime) -> None:

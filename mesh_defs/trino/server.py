@@ -5,6 +5,7 @@ what these name. No process outlives its keeper, however that ends.
 """
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -126,6 +127,6 @@ def _asked(port: int, path: str) -> Any:
 def _last_error(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     # Java's own reasons for not starting come first: it has not enough memory, or does not know an option.
-    fatal = [line for line in lines if line.startswith("Error: ") or "emory" in line]
+    fatal = [line for line in lines if line.startswith("Error: ") or re.search("insufficient memory|OutOfMemory", line)]
     numbered = fatal or [line for line in lines if line[:2] in ("1)", "2)") or "ERROR" in line]
     return (numbered or lines or ["it wrote nothing"])[-1].strip()[:500]

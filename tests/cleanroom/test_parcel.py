@@ -79,7 +79,6 @@ def test_sums_past_eight_bytes_arrive() -> None:
         {"d0": pa.array([None, 0, 1, 2], pa.int16())},
         {"token": [token(1)] * 4, "d0": pa.array([0] * 4, pa.int16())},
     ],
-    ids=str,
 )
 def test_what_was_not_agreed_on_is_refused(columns: dict[str, Any]) -> None:
     four = pa.table(

@@ -25,7 +25,7 @@ from tests.meshes import contract, refresh, settings_of, sql
 from tests.servers import new_database
 from tests.trino_server import Asking, Trino, asking, catalogs, watched
 
-STORAGES = {"lake": "iceberg", "base": "postgres"}
+STORAGES = {"pond": "iceberg", "shelf": "postgres"}
 KEY = (
     "{name: row_id, logicalType: integer, primaryKey: true, customProperties: [{property: identifies, value: person}]}"
 )

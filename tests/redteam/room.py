@@ -44,7 +44,8 @@ def run_case(case: RoomCase, world: RoomWorld) -> list[Outcome]:
         if step.edited:
             _edit(room, step.template or "")
         try:
-            outcomes.append(Outcome(answer=room.ask(asked_of(step, world.target))))
+            asked = asked_of(step, world.target, room.folder.agreement())
+            outcomes.append(Outcome(answer=room.ask(asked)))
         except MeshError as error:
             outcomes.append(Outcome(error=error))
         if case.restarts:

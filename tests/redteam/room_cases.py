@@ -111,6 +111,8 @@ def _step(text: str, *, run_as: Any, request: Any, arguments: Any, params: Any) 
         if not told:
             raise NotArrangedError(f"no such request here: {request!r}")
         recipient = told[1]
+    if unknown := set(params or ()) - {"eps_frac", "epsilon"}:
+        raise NotArrangedError(f"no such parameters here: {sorted(unknown)}")
     common = {"run_as": str(run_as or "adv"), "recipient": recipient, "params": dict(params or {})}
     found = _TEMPLATE.fullmatch(text)
     if found is None:

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mesh_defs.cleanroom.budget import rho_of
 from mesh_defs.cleanroom.room import RoomAnswer
 from mesh_defs.cleanroom.rules import Asked
 from mesh_defs.errors import BudgetExhaustedError, MeshError
-from mesh_defs.model.room import Aggregate
+from mesh_defs.model.room import Aggregate, Agreement
 from tests.redteam.room_cases import RoomCase, Step
 from tests.redteam.room_world import DOMINANCE_MAX, PERSONS_MIN, RoomWorld
 
@@ -145,15 +146,32 @@ def _rounded(row: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(round(each, 6) if isinstance(each, float) else each for each in row)
 
 
-def asked_of(step: Step, target: str) -> Asked:
-    """The step as the room is asked."""
+def asked_of(step: Step, target: str, agreement: Agreement) -> Asked:
+    """The step as the room is asked. AnalysisRejectedError for an epsilon that is none."""
     return Asked(
+        micro_rho=_micro_rho(step.params, agreement),
         analyst=step.run_as,
         recipient=step.recipient,
         sql=step.sql.replace("{{target}}", target),
         template=step.template,
         arguments={name: _targeted(value, target) for name, value in step.arguments.items()},
     )
+
+
+def _micro_rho(params: Mapping[str, Any], agreement: Agreement) -> int | None:
+    if agreement.privacy is None or not params:
+        return None
+    if "eps_frac" in params:
+        return int(agreement.privacy.micro_rho * params["eps_frac"])
+    return rho_of(_number(params["epsilon"]), agreement.privacy)
+
+
+def _number(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they come as text."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return value
 
 
 def _targeted(value: Any, target: str) -> Any:

@@ -55,7 +55,7 @@ def test_a_direct_clients_time_zone_changes_nothing(conformance: Stage, domain: 
 def test_what_depends_on_a_clock_or_a_time_zone_is_refused_by_the_door_or_equal(
     conformance: Stage, expression: str
 ) -> None:
-    sql = f"SELECT row_id, {expression} AS x FROM lake.edges ORDER BY row_id"
+    sql = f"SELECT row_id, {expression} AS x FROM pond.edges ORDER BY row_id"
     ours, theirs = conformance.door(sql, *WHOLE, "trino"), conformance.door(sql, *WHOLE, "duckdb")
     assert ours.refused.startswith(("query-rejected: on Trino", "query-rejected:")) or ours == theirs
 
@@ -69,7 +69,7 @@ def test_a_snapshot_that_is_gone_is_an_error_and_on_record(conformance: Stage, m
         return tuple(replace(each, snapshot=12345) for each in known(pin))  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "tables_of", gone)
-    told = conformance.door("SELECT row_id FROM lake.edges", *WHOLE, "trino")
+    told = conformance.door("SELECT row_id FROM pond.edges", *WHOLE, "trino")
     assert told.refused and not told.rows
     (newest,) = conformance.platform.ledger.search(limit=1)
     assert newest.kind in ("refused", "failed")
@@ -79,7 +79,7 @@ def test_rules_that_are_too_old_show_a_direct_client_nothing(
     conformance: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = conformance.native.server
-    assert conformance.client("SELECT row_id FROM lake.edges", *WHOLE).rows
+    assert conformance.client("SELECT row_id FROM pond.edges", *WHOLE).rows
 
     def later() -> tuple[Platform, dict[Place, str]]:
         platform, places = server.sight()
@@ -88,10 +88,10 @@ def test_rules_that_are_too_old_show_a_direct_client_nothing(
 
     old, rights = replace(server, sight=later), PolicyServer._rights
     monkeypatch.setattr(PolicyServer, "_rights", lambda self: rights(old))
-    assert "Access Denied" in conformance.client("SELECT row_id FROM lake.edges", *WHOLE).refused
+    assert "Access Denied" in conformance.client("SELECT row_id FROM pond.edges", *WHOLE).refused
 
 
 def test_columns_of_tokens_cannot_be_named_by_a_direct_client(conformance: Stage) -> None:
-    assert "Access Denied" in conformance.client("SELECT __token_u FROM lake.edges", *WHOLE).refused
-    names, _ = conformance.native.trino.table("SELECT * FROM lake_iceberg.lake.edges LIMIT 1", "+".join(WHOLE))
+    assert "Access Denied" in conformance.client("SELECT __token_u FROM pond.edges", *WHOLE).refused
+    names, _ = conformance.native.trino.table("SELECT * FROM pond_iceberg.pond.edges LIMIT 1", "+".join(WHOLE))
     assert names == ["row_id", *KINDS]

@@ -94,7 +94,7 @@ def test_without_the_fence_a_hidden_row_fails_a_direct_clients_query(
     conformance: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of whose rule it is unknown whether it holds."""
-    mask, asked = native._mask, NATIVE[1].format(p="lake.edges")
+    mask, asked = native._mask, NATIVE[1].format(p="pond.edges")
     assert conformance.client(asked, "seven", "measurement").rows
     monkeypatch.setattr(native, "_mask", lambda column, *, fenced: mask(column, fenced=False))
     monkeypatch.setattr(native, "_gate", lambda condition: condition)
@@ -103,7 +103,7 @@ def test_without_the_fence_a_hidden_row_fails_a_direct_clients_query(
 
 def test_a_condition_without_a_column_waits_for_the_rule(conformance: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody sees a row: that there are any must not show."""
-    rule, asked = native.rule, "SELECT count(*) AS c FROM lake.edges WHERE CAST(1000 AS TINYINT) = 1"
+    rule, asked = native.rule, "SELECT count(*) AS c FROM pond.edges WHERE CAST(1000 AS TINYINT) = 1"
     monkeypatch.setattr(native, "rule", lambda bound, alias: rule("n = -17", alias))
     assert conformance.client(asked, "seven", "measurement").rows == [[0]]
     monkeypatch.setattr(native, "_gate", lambda condition: condition)

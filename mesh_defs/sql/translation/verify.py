@@ -6,7 +6,7 @@ Pure: Trino's answers to EXPLAIN come as JSON text (Trino 476). Whatever is not 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from mesh_defs.errors import QueryRejectedError
@@ -21,11 +21,14 @@ _WRITES = re.compile(r"Writer|Commit|Finish|Merge|Delete|Update|Execute|TableFun
 _MERGES = ("LocalMerge", "RemoteMerge")
 
 
-def reads_by_name(plan: str, tables: Iterable[TrinoTable]) -> bool:
+def reads_by_name(plan: str, tables: Collection[TrinoTable]) -> bool:
     """Tell whether each scan of a plan names one of these tables at its very snapshot, as Iceberg's connector writes it.
 
-    False for a scan that is written otherwise, which `verify_reads` can tell. QueryRejectedError for another table.
+    False for a scan that is written otherwise, or of a table that no snapshot is pinned of, which `verify_reads` can tell.
+    QueryRejectedError for another table.
     """
+    if any(each.snapshot is None for each in tables):
+        return False
     known = {(each.catalog, each.schema, each.name, each.snapshot) for each in tables}
     for handle, _ in _scans(json.loads(plan)):
         found = _ICEBERG.match(handle)
