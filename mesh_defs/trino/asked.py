@@ -50,7 +50,7 @@ def _about(told: Mapping[str, Any], resource: Mapping[str, Any]) -> Asked:
     context, action = told["context"], told["action"]
     column, table, schema = (resource.get(name) or {} for name in ("column", "table", "schema"))
     function = resource.get("function") or {}
-    named = {**schema, **table, **column, **(function.get("catalogSchema") or {})}
+    named = {**schema, **table, **column, **function}
     columns = [column["columnName"]] if column else table.get("columns") or ()
     return Asked(
         user=str(context["identity"]["user"]),

@@ -148,8 +148,8 @@ _OPERATIONS: Mapping[str, Callable[[Rights, Asked], bool]] = {
 
 
 _DOOR = frozenset(
-    {"ExecuteQuery", "SetSystemSessionProperty", "AccessCatalog", "ShowTables", "FilterTables", "ShowCreateTable"}
-    | {"SelectFromColumns"}
+    {"ExecuteQuery", "SetSystemSessionProperty", "AccessCatalog", "ShowCreateTable", "SelectFromColumns"}
+    | {"FilterCatalogs", "ShowSchemas", "FilterSchemas", "ShowTables", "FilterTables", "ShowColumns", "FilterColumns"}
 )
 # What it takes to note where a table lies, in catalogs that know no other way.
 _REGISTERING, _NOTED = (
