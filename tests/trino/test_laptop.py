@@ -86,7 +86,9 @@ def test_it_reaches_every_product_but_those_in_duckdb_files(demo: Settings, star
     assert started["refused"].keys() == held
     assert all("mesh renovate" in why for why in started["refused"].values())
     assert set(started["registered"].values()) == {"registered"}
-    assert started["steps"].count(" …") >= 3  # coordinator, worker, canary; the policy server may be up too soon to be told of
+    assert (
+        started["steps"].count(" …") >= 3
+    )  # coordinator, worker, canary; the policy server may be up too soon to be told of
 
 
 def test_it_runs_once_however_often_it_is_started(demo: Settings, started: dict[str, Any]) -> None:
