@@ -65,7 +65,7 @@ def functions_of(table: SharedTable, agreement: Agreement) -> set[Function]:
     return set.intersection(*(set(rule.functions) for rule in rules_of(table, agreement)))
 
 
-def epsilon_of(micro_rho: int) -> int | None:
+def whole_epsilon_of(micro_rho: int) -> int | None:
     """Return AWS's whole epsilon, 1 to 20, that is exactly a budget of rho; None when there is none.
 
     Epsilon-DP implies epsilon²/2 zero-concentrated DP (Bun and Steinke 2016, Proposition 1.4): rho 0.5 is epsilon 1, rho 2
@@ -270,6 +270,6 @@ def _budget(agreement: Agreement) -> Iterator[Finding]:
         what = "several personal keys: AWS protects one column, by one name"
         yield Finding(where="privacy", what=what, fix="share products that call the person alike")
     micro_rho = agreement.privacy.micro_rho if agreement.privacy else 0
-    if epsilon_of(micro_rho) is None:
+    if whole_epsilon_of(micro_rho) is None:
         what = f"rho {micro_rho / _MICRO:g} is no whole epsilon from 1 to {EPSILON_MAX}"
         yield Finding(where="privacy.rho", what=what, fix="write epsilon²/2 of a whole epsilon: 0.5, 2, 4.5, 8, …")

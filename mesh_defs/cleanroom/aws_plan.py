@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from mesh_defs.cleanroom.aws_losses import (
     alias_of,
     askable,
-    epsilon_of,
     functions_of,
     level_of,
     protected_tables,
     refusals,
     rules_of,
+    whole_epsilon_of,
 )
 from mesh_defs.cleanroom.aws_places import Places
 from mesh_defs.cleanroom.aws_shapes import faults
@@ -317,7 +317,7 @@ def _receivers(table: SharedTable, agreement: Agreement, places: Places) -> Step
 
 def _budget(agreement: Agreement, places: Places) -> Step:
     party = protected_tables(agreement)[0].party
-    epsilon = epsilon_of(agreement.privacy.micro_rho if agreement.privacy else 0)
+    epsilon = whole_epsilon_of(agreement.privacy.micro_rho if agreement.privacy else 0)
     return Step(
         name="budget",
         party=party,

@@ -7,7 +7,6 @@ adds is bounded in the engine, on whole numbers. Nothing here fails, and no numb
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple
 
 import duckdb
@@ -17,7 +16,7 @@ from mesh_defs.cleanroom.join import CONTRIBUTIONS
 from mesh_defs.cleanroom.noise import Noise, l2_of, noise_of
 from mesh_defs.cleanroom.rules import groups_of
 from mesh_defs.errors import AnalysisRejectedError
-from mesh_defs.model.room import Aggregate, Agreement, Analysis, DimensionValue, Field, Group, Measure, Number
+from mesh_defs.model.room import Aggregate, Agreement, Analysis, DimensionValue, Group, Measure
 
 SALT_BYTES_MIN = 16
 # Of the noise in a number that is shown: 95 %.
@@ -147,7 +146,7 @@ def _statistics(aggregate: Aggregate, analysis: Analysis, agreement: Agreement) 
     if aggregate.field is None:
         return (Statistic("n", 0, rows_max) if aggregate.function == "count" else Statistic("1", 0, 1),)
     number = analysis.measures.index(aggregate.field)
-    measure = _measure(aggregate.field, agreement)
+    measure = agreement.measure(aggregate.field)
     lower, upper = measure.lower, measure.upper
     if lower is None or upper is None or lower > upper or lower == upper == 0:
         fix = "its party can propose `lower` and `upper`: of one person's sum in one group"
@@ -156,19 +155,14 @@ def _statistics(aggregate: Aggregate, analysis: Analysis, agreement: Agreement) 
     return (summed,) if aggregate.function == "sum" else (summed, Statistic(f"c{number}", 0, rows_max))
 
 
-def _measure(field: Field, agreement: Agreement) -> Measure:
-    (table,) = (table for table in agreement.tables if table.name == field.table)
-    return table.measures[field.column]
-
-
 def _group(values: tuple[DimensionValue, ...], noisy: Sequence[int | None], plan: Plan) -> Group:
     by_statistic = {one: (number, noise) for (one, noise), number in zip(plan.statistics, noisy, strict=True)}
     shown = []
     for aggregate in plan.analysis.aggregates:
         parts = [by_statistic[one] for one in _statistics(aggregate, plan.analysis, plan.agreement)]
-        decimals = _measure(aggregate.field, plan.agreement).decimals if aggregate.field else 0
-        number, accuracy = _average(*parts) if len(parts) == 2 else _total(*parts)
-        shown.append((_units(number, decimals), _units(accuracy, decimals)))
+        noisy_and_near = _average(*parts) if len(parts) == 2 else _total(*parts)
+        measure = plan.agreement.measure(aggregate.field) if aggregate.field else Measure(functions=())
+        shown.append([None if each is None else measure.shown(each) for each in noisy_and_near])
     return Group(values=values, numbers=tuple(number for number, _ in shown), accuracy=tuple(each for _, each in shown))
 
 
@@ -189,10 +183,3 @@ def _average(summed: _Noisy, counted: _Noisy) -> _Shown:
         return None, None
     average = total / values
     return average, max(abs((total + a) / (values + b) - average) for a in (-apart, apart) for b in (-fewer, fewer))
-
-
-def _units(number: int | float | None, decimals: int) -> Number | None:
-    """From units of the last place: sums exactly, averages as floats."""
-    if number is None or not decimals:
-        return number
-    return number / 10**decimals if isinstance(number, float) else Decimal(f"{number}e-{decimals}")

@@ -5,7 +5,6 @@ Trust and audit, not privacy: answers about the same persons can be combined in 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -142,11 +141,7 @@ def _number(aggregate: Aggregate, cell: Cell, analysis: Analysis, agreement: Agr
     total, values = cell.totals[analysis.measures.index(aggregate.field)]
     if not values:
         return None
-    table = agreement.table(aggregate.field.table)
-    decimals = table.measures[aggregate.field.column].decimals if table else 0
-    if aggregate.function == "avg":
-        return total / values / 10**decimals if decimals else total / values
-    return Decimal(f"{total}e-{decimals}") if decimals else total
+    return agreement.measure(aggregate.field).shown(total / values if aggregate.function == "avg" else total)
 
 
 def _whole(number: Any) -> int | None:

@@ -242,7 +242,7 @@ def _require_sense(declared: _Agreement, document: Document) -> None:
         fix = "write `amends:` with the digest of the version before from version 2 on, and not in version 1"
         wrong.add(("amends",), "it does not fit the version", fix)
     for index, control in enumerate(declared.waived.get("mesh", ())):
-        if control in room.KEPT_BY_A_MESH:
+        if control in get_args(room.Kept):
             wrong.add(
                 ("waived", "mesh", index), f"a mesh always keeps to '{control}'", "waive it for aws, or not at all"
             )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 Level = Literal["threshold", "template", "privacy"]
 # count: rows; reach: distinct persons.
@@ -18,13 +18,10 @@ Number = int | float | Decimal
 # Why a group is not shown.
 Why = Literal["small", "dominated", "complementary", "difference"]
 # What an agreement may switch off for a target, by name, signed by all like the rest of it.
-Control = Literal[
-    "dominance",
-    "complementary",
-    "differencing",
-    "one_population",
+Switch = Literal["dominance", "complementary", "differencing", "one_population", "groups_max"]
+# What a mesh always keeps to: named for a target that lacks it.
+Kept = Literal[
     "public_domains",
-    "groups_max",
     "dimensions_max",
     "one_version",
     "validity",
@@ -35,18 +32,8 @@ Control = Literal[
     "contribution_bounds",
     "budget_per_release",
 ]
-# What a mesh has no switch for: named for a target that lacks it.
-KEPT_BY_A_MESH: tuple[Control, ...] = (
-    "dimensions_max",
-    "one_version",
-    "validity",
-    "rows_once",
-    "count_rows",
-    "values_min",
-    "persons_min",
-    "contribution_bounds",
-    "budget_per_release",
-)
+Control = Switch | Kept
+CONTROLS: tuple[Control, ...] = (*get_args(Switch), *get_args(Kept))
 # Where a room can run: by parties' own processes, or by a cloud's service.
 Target = Literal["mesh", "aws"]
 
@@ -97,6 +84,12 @@ class Measure:
     decimals: int = 0
     lower: int | None = None
     upper: int | None = None
+
+    def shown(self, units: int | float) -> Number:
+        """A number of the last place's units as it is released: a sum exactly, an average as a float."""
+        if not self.decimals:
+            return units
+        return units / 10**self.decimals if isinstance(units, float) else Decimal(f"{units}e-{self.decimals}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +180,10 @@ class Agreement:
     def table(self, name: str) -> SharedTable | None:
         """The shared table of this name."""
         return next((table for table in self.tables if table.name == name), None)
+
+    def measure(self, field: Field) -> Measure:
+        """A column that may be added up; KeyError for what is none."""
+        return self._named(field.table).measures[field.column]
 
     def domain(self, field: Field) -> tuple[DimensionValue, ...]:
         """Public values of a dimension; KeyError or AttributeError for what is none."""

@@ -131,9 +131,9 @@ class _Scope:
         owners = [alias] if alias else [each for each, table in self.tables.items() if name in table.columns]
         if len(owners) != 1 or owners[0] not in self.tables or name not in self.tables[owners[0]].columns:
             known = [f"{alias}.{column}" for alias, table in self.tables.items() for column in table.columns]
-            raise _refused(
-                node, f"'{snippet(node.sql())}' is not shared in this room, or of several tables", nearest(name, known)
-            )
+            said = snippet(f"{alias}.{name}" if alias else name)
+            what = "is of several tables" if len(owners) > 1 else "is not shared in this room"
+            raise _refused(node, f"'{said}' {what}", nearest(said, known))
         return owners[0], name
 
     def outputs(self, items: list[exp.Expr]) -> Iterator[tuple[str, Field | Aggregate]]:

@@ -5,9 +5,9 @@ from typing import Any, get_args
 
 import pytest
 
-from mesh_defs.cleanroom.aws_losses import LOSSES, epsilon_of, losses_of, refusals
+from mesh_defs.cleanroom.aws_losses import LOSSES, losses_of, refusals, whole_epsilon_of
 from mesh_defs.errors import DeclarationError
-from mesh_defs.model.room import KEPT_BY_A_MESH, Control
+from mesh_defs.model.room import CONTROLS, Kept
 from tests.cleanroom.aws_rooms import TEMPLATE, WAIVED, a_document, an_agreement
 from tests.factories import findings_of
 
@@ -36,15 +36,15 @@ def test_a_waiver_for_the_mesh_is_none_for_aws(tmp_path: Path, level: str) -> No
 
 
 def test_a_mesh_keeps_to_what_only_aws_lacks(tmp_path: Path) -> None:
-    document = a_document(waived={"mesh": [*KEPT_BY_A_MESH]})
+    document = a_document(waived={"mesh": [*get_args(Kept)]})
     with pytest.raises(DeclarationError) as raised:
         an_agreement(tmp_path, document)
-    assert len(findings_of(raised.value)) == len(KEPT_BY_A_MESH)
+    assert len(findings_of(raised.value)) == len(get_args(Kept))
     assert "a mesh always keeps to 'dimensions_max'" in str(raised.value)
 
 
 def test_every_control_that_can_be_waived_has_a_loss_and_each_one_only() -> None:
-    assert sorted(loss.control for loss in LOSSES) == sorted(get_args(Control))
+    assert sorted(loss.control for loss in LOSSES) == sorted(CONTROLS)
 
 
 def test_what_an_agreement_does_not_depend_on_is_not_refused(tmp_path: Path) -> None:
@@ -116,15 +116,15 @@ UNSAYABLE = {
 
 @pytest.mark.parametrize(("document", "why"), UNSAYABLE.values(), ids=UNSAYABLE.keys())
 def test_what_aws_cannot_say_is_refused_whatever_is_waived(tmp_path: Path, document: dict[str, Any], why: str) -> None:
-    document = {**document, "waived": {"aws": list(get_args(Control))}}
+    document = {**document, "waived": {"aws": list(CONTROLS)}}
     assert why in " | ".join(str(finding) for finding in refusals(an_agreement(tmp_path, document)))
 
 
 def test_rho_is_an_epsilon_only_where_it_is_exactly_one() -> None:
     exact = {epsilon**2 * 500_000: epsilon for epsilon in range(1, 21)}
-    assert {rho: epsilon_of(rho) for rho in exact} == exact
+    assert {rho: whole_epsilon_of(rho) for rho in exact} == exact
     near = [rho + step for rho in exact for step in (-1, 1)]
-    assert {epsilon_of(rho) for rho in (*near, 0, 1, 499_999, 21**2 * 500_000, 10**15)} == {None}
+    assert {whole_epsilon_of(rho) for rho in (*near, 0, 1, 499_999, 21**2 * 500_000, 10**15)} == {None}
 
 
 def test_two_protected_parties_have_no_budget_together(tmp_path: Path) -> None:

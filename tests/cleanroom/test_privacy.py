@@ -18,7 +18,7 @@ from mesh_defs.cleanroom.join import CONTRIBUTIONS, contribute, sides_of
 from mesh_defs.cleanroom.noise import MICRO, SHOWN_MAX, TOTAL_MAX, l2_of, noise_of
 from mesh_defs.cleanroom.privacy import Plan, plan_of, private_groups, totals
 from mesh_defs.errors import AnalysisRejectedError, MeshError
-from mesh_defs.model.room import Aggregate
+from mesh_defs.model.room import Aggregate, Field
 from tests.cleanroom.private_room import (
     AVG,
     CAMPAIGN,
@@ -173,7 +173,7 @@ def test_each_measure_has_its_own_column() -> None:
 
 
 @pytest.mark.parametrize("by", [(), (CAMPAIGN,), (CAMPAIGN, DEVICE)])
-def test_every_public_group_comes_out_of_no_rows_at_all(by: tuple[privacy.Field, ...]) -> None:
+def test_every_public_group_comes_out_of_no_rows_at_all(by: tuple[Field, ...]) -> None:
     room = a_room()
     plan = plan_of(an_analysis(*ALL, by=by), room, 100_000)
     with contributed([], dimensions=len(by)) as connection:
