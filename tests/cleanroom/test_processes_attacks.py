@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,22 +23,9 @@ from mesh_defs.errors import AccessDeniedError, UnreachableError
 from mesh_defs.ledger.ledger import open_ledger
 from mesh_defs.model.room import Agreement
 from tests.cleanroom.inside import URLS, Inside, as_it_is
-from tests.cleanroom.parties import AGENCY, JOIN, QUESTION, ROOM, SHOP, Parties, parties
+from tests.cleanroom.parties import AGENCY, JOIN, QUESTION, ROOM, SHOP, Parties
 
 RUN = "f" * 32
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Parties]:
-    with parties() as found:
-        yield found
-
-
-@pytest.fixture
-def inside(made: Parties) -> Inside:
-    made.fresh()
-    made.agree(URLS)
-    return Inside(made)
 
 
 def question(sql: str = QUESTION, analyst: str = AGENCY, recipient: str = AGENCY) -> bytes:

@@ -1,6 +1,6 @@
 """A party or the join that goes down at any step: nothing is released, the budget is whole, and the ledgers agree."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -8,24 +8,11 @@ from mesh_defs.cleanroom.host import JoinServer
 from mesh_defs.cleanroom.processes import verify_signed
 from mesh_defs.cleanroom.wire import read
 from mesh_defs.errors import UnreachableError
-from tests.cleanroom.inside import URLS, Inside, as_it_is
-from tests.cleanroom.parties import AGENCY, JOIN, ROOM, SHOP, Parties, parties, plain
+from tests.cleanroom.inside import Inside, as_it_is
+from tests.cleanroom.parties import AGENCY, JOIN, ROOM, SHOP, plain
 
 BEFORE_DELIVERY = ("prepare", "share", "partial", "commit", "cosign")
 STEPS = [(name, kind) for kind in BEFORE_DELIVERY for name in (SHOP, AGENCY) if (name, kind) != (AGENCY, "share")]
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Parties]:
-    with parties() as found:
-        yield found
-
-
-@pytest.fixture
-def inside(made: Parties) -> Inside:
-    made.fresh()
-    made.agree(URLS)
-    return Inside(made)
 
 
 class Gone(BaseException):

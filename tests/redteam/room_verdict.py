@@ -1,5 +1,6 @@
 """What a case came to: judged by the plain answer over the same tables, not by the room's own account of itself."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ from mesh_defs.errors import BudgetExhaustedError, MeshError
 from mesh_defs.model.room import Aggregate, Agreement
 from tests.redteam.room_cases import RoomCase, Step
 from tests.redteam.room_world import DOMINANCE_MAX, PERSONS_MIN, RoomWorld
+
+# A person's key or the beginning of one, an address, a diagnosis.
+_VALUES = re.compile(r"\b[0-9a-f]{12,64}\b|\bu\d+@|mail\.example|\bflu\b|\bhiv\b")
+# What the agreement does not name.
+HIDDEN_NAMES = ("diagnosis", "pub.secret", "email", "rows_max")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """`kind` is safe, leak, wrong, answered or refused."""
+    """`kind` is safe, leak, metadata, wrong, answered or refused."""
 
     kind: str
     why: str = ""
@@ -53,6 +59,8 @@ class Verdict:
 def judge(case: RoomCase, outcomes: Sequence[Outcome], world: RoomWorld) -> Verdict:
     """A leak is what no right outcome shows; wrong is an answer that the tables do not give."""
     for number, (step, outcome) in enumerate(zip(case.steps, outcomes, strict=True)):
+        if found := _told(step, outcome, world):
+            return found
         if outcome.answer and case.level != "privacy":
             if why := _unfit(outcome, world):
                 return Verdict(kind="leak", why=why)
@@ -82,7 +90,7 @@ def _matches(expected: str, came: Sequence[str], outcomes: Sequence[Outcome]) ->
     silent = last.shown == 0
     withheld = len(last.answer.release.withheld) if last.answer else 0
     return {
-        "reject": last.error is not None and not before,
+        "reject": all(each.error for each in outcomes),
         "suppress": silent or withheld > 0,
         "suppress-complement": last.answer is not None and withheld > 1,
         "allow": all(each.shown for each in outcomes),
@@ -94,6 +102,19 @@ def _matches(expected: str, came: Sequence[str], outcomes: Sequence[Outcome]) ->
         "reject-any": any(each.error for each in outcomes) and not all(each.shown for each in outcomes),
         "budget": isinstance(last.error, BudgetExhaustedError) and all(each.shown for each in before),
     }[expected]
+
+
+def _told(step: Step, outcome: Outcome, world: RoomWorld) -> Verdict | None:
+    """Whether an error repeats what its asker did not say: a person, a value, a path; or a name that is not agreed."""
+    if outcome.error is None:
+        return None
+    text, said = str(outcome.error), f"{step.sql} {step.arguments}".replace("{{target}}", world.target)
+    if found := [hit for hit in _VALUES.findall(text) if hit not in said]:
+        return Verdict(kind="leak", why=f"the error tells {found[0]!r}")
+    hidden = [str(world.folder), "_persons", "partial_", "contributions", *HIDDEN_NAMES]
+    if found := [name for name in hidden if name in text and name not in said]:
+        return Verdict(kind="metadata", why=f"the error tells {found[0]!r}")
+    return None
 
 
 def _unfit(outcome: Outcome, world: RoomWorld) -> str:
@@ -190,7 +211,7 @@ def summary(
         "cases": len(cases) + len(not_run),
         "safe": len(those("safe")),
         "leaks": those("leak"),
-        "metadata_leaks": [],
+        "metadata_leaks": those("metadata"),
         "wrong": those("wrong"),
         "benign": sum(case.benign for case in cases),
         "benign_answered": len(those("answered")),

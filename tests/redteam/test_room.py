@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mesh_defs.errors import AnalysisRejectedError
 from tests.redteam.room import attack, passed
+from tests.redteam.room_data import key
 
 CORPUS, OWN = (Path(__file__).parent / name for name in ("room_attacks.json", "own_room_attacks.json"))
 
@@ -31,3 +33,13 @@ def test_a_room_without_its_threshold_leaks(monkeypatch: pytest.MonkeyPatch) -> 
     found = attack(CORPUS, only=["T13", "T14", "B02"])
     assert found["leaks"] == ["T13", "T14"]
     assert not passed(found)
+
+
+def test_a_room_whose_errors_tell_of_values_or_names_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AnalysisRejectedError(told.pop())
+
+    told = ["there is a column 'diagnosis' too", f"cannot cast '{key('u1')}'"]
+    monkeypatch.setattr("mesh_defs.cleanroom.room.question_of", refuse)
+    found = attack(CORPUS, only=["C01", "C02"])
+    assert (found["leaks"], found["metadata_leaks"]) == (["C01"], ["C02"])

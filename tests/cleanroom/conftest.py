@@ -1,0 +1,21 @@
+"""Two parties and a join inside one process, for tests of what passes between them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cleanroom.inside import URLS, Inside
+from tests.cleanroom.parties import Parties, parties
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Parties]:
+    with parties() as found:
+        yield found
+
+
+@pytest.fixture
+def inside(made: Parties) -> Inside:
+    made.fresh()
+    made.agree(URLS)
+    return Inside(made)
