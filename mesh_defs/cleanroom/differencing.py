@@ -175,24 +175,12 @@ def _see(number: int, release: Compared, connection: duckdb.DuckDBPyConnection) 
 
 def _rows(sides: Sides, analysis: Analysis) -> str:
     """Each person's rows for an analysis: the group's codes, the class of the row, and how many there are."""
-    parties = list(sides.relations)
-    named = {party: f"p{place}" for place, party in enumerate(parties)}
-    groups = [f"{named[sides.party(field)]}.{sides.code(field)} AS g{n}" for n, field in enumerate(analysis.dimensions)]
-    classes = [
-        f"{named[sides.party(field)]}.{sides.code(field)}"
-        for field in sides.extract.dimensions
-        if sides.party(field) != sides.analyst
-    ]
-    times = " * ".join(f"{named[party]}.n" for party in sides.protected)
+    groups = [f"{sides.column(field)} AS g{n}" for n, field in enumerate(analysis.dimensions)]
+    classes = [sides.column(field) for field in sides.extract.dimensions if sides.party(field) != sides.analyst]
     class_ = f"concat_ws('|', {', '.join(classes)})" if classes else "''"
-    shown = [f"{named[parties[0]]}.token AS person", *groups, f"{class_} AS class", f"CAST({times} AS HUGEINT) AS n"]
-    first, *further = [f"({_source(sides, analysis, party)}) AS {named[party]}" for party in parties]
-    return f"SELECT {', '.join(shown)} FROM {first}" + "".join(f" JOIN {each} USING (token)" for each in further)
-
-
-def _source(sides: Sides, analysis: Analysis, party: str) -> str:
-    where = sides.conditions(analysis, party)
-    if party != sides.analyst:
-        return f"SELECT * FROM {sides.relations[party]} WHERE {where}"
-    kept = [sides.code(field) for field in analysis.dimensions if sides.party(field) == party]
-    return f"SELECT DISTINCT {', '.join(['token', *kept])} FROM {sides.relations[party]} WHERE {where}"
+    shown = [f"{sides.person} AS person", *groups, f"{class_} AS class", f"CAST({sides.rows()} AS HUGEINT) AS n"]
+    sources = {
+        party: sides.chosen(analysis) if party == sides.analyst else f"SELECT * {sides.read(analysis, party)}"
+        for party in sides.relations
+    }
+    return f"SELECT {', '.join(shown)} FROM {sides.joined(sources)}"

@@ -59,6 +59,42 @@ class Sides:
         domain = self.agreement.domain(field)
         return ", ".join(str(domain.index(value)) for value in values)
 
+    def column(self, field: Field) -> str:
+        """A dimension's code where `joined` joins the partials."""
+        return f"{self.alias(self.party(field))}.{self.code(field)}"
+
+    def alias(self, party: str) -> str:
+        """A party's partial where `joined` joins them."""
+        return f"p{list(self.relations).index(party)}"
+
+    @property
+    def person(self) -> str:
+        """The token where `joined` joins the partials."""
+        return f"{self.alias(next(iter(self.relations)))}.token"
+
+    def rows(self, *, but: str | None = None) -> str:
+        """How many rows a row of the join stands for: the product of the protected parties', of all or but one."""
+        return " * ".join(f"{self.alias(party)}.n" for party in self.protected if party != but) or "1"
+
+    def joined(self, sources: Mapping[str, str]) -> str:
+        """FROM of all parties' sources (SELECTs), by the person."""
+        first, *further = [f"({sources[party]}) AS {self.alias(party)}" for party in self.relations]
+        return first + "".join(f" JOIN {each} USING (token)" for each in further)
+
+    def chosen(self, analysis: Analysis) -> str:
+        """SELECT of whoever asks: each person once for each of the analysis' own groups."""
+        return (
+            f"SELECT DISTINCT {', '.join(self.own_columns(analysis, self.analyst))} {self.read(analysis, self.analyst)}"
+        )
+
+    def own_columns(self, analysis: Analysis, party: str) -> list[str]:
+        """The token and the codes of the analysis' dimensions that are a party's, in its partial."""
+        return ["token", *(self.code(field) for field in analysis.dimensions if self.party(field) == party)]
+
+    def read(self, analysis: Analysis, party: str) -> str:
+        """FROM and WHERE of a party's partial, for an analysis."""
+        return f"FROM {self.relations[party]} WHERE {self.conditions(analysis, party)}"
+
     def conditions(self, analysis: Analysis, party: str) -> str:
         """What a party's row must fulfil to count for an analysis: filters, and public values where groups are made."""
         chosen = dict(analysis.filters)
@@ -93,46 +129,29 @@ def contribute(sides: Sides, analysis: Analysis, connection: duckdb.DuckDBPyConn
     measures in order the sum s0, … and the number of values c0, …, which count as often as the other parties' rows have it.
     Whoever asks has each person once in each group.
     """
-    parties = list(sides.relations)
-    sources = {party: _projected(sides, analysis, party) for party in parties}
-    groups = [
-        f"{_alias(parties, sides.party(field))}.{sides.code(field)} AS g{n}"
-        for n, field in enumerate(analysis.dimensions)
-    ]
-    rows = [f"{_alias(parties, party)}.n" for party in sides.protected]
-    shown = [f"{_alias(parties, parties[0])}.token AS person", *groups, f"CAST({_times(rows)} AS HUGEINT) AS n"]
+    sources = {party: _projected(sides, analysis, party) for party in sides.relations}
+    groups = [f"{sides.column(field)} AS g{n}" for n, field in enumerate(analysis.dimensions)]
+    shown = [f"{sides.person} AS person", *groups, f"CAST({sides.rows()} AS HUGEINT) AS n"]
     for number, field in enumerate(analysis.measures):
         party = sides.party(field)
         own = [each for each in sides.extract.measures if sides.party(each) == party].index(field)
-        others = [f"{_alias(parties, each)}.n" for each in sides.protected if each != party]
         shown += [
-            f"CAST({_times([f'{_alias(parties, party)}.{kind}{own}', *others])} AS HUGEINT) AS {kind}{number}"
+            f"CAST({sides.alias(party)}.{kind}{own} * {sides.rows(but=party)} AS HUGEINT) AS {kind}{number}"
             for kind in "sc"
         ]
-    first, *further = [f"({sources[party]}) AS {_alias(parties, party)}" for party in parties]
-    joined = first + "".join(f" JOIN {each} USING (token)" for each in further)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {CONTRIBUTIONS} AS SELECT {', '.join(shown)} FROM {joined}")
+    selected = f"SELECT {', '.join(shown)} FROM {sides.joined(sources)}"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {CONTRIBUTIONS} AS {selected}")
 
 
 def _projected(sides: Sides, analysis: Analysis, party: str) -> str:
     """A party's partial with the analysis' own dimensions only, which may be fewer than the extract's."""
-    kept = [sides.code(field) for field in analysis.dimensions if sides.party(field) == party]
-    columns = ", ".join(["token", *kept])
-    where = sides.conditions(analysis, party)
     if party == sides.analyst:
-        return f"SELECT DISTINCT {columns} FROM {sides.relations[party]} WHERE {where}"
+        return sides.chosen(analysis)
+    columns = ", ".join(sides.own_columns(analysis, party))
     own = [each for each in sides.extract.measures if sides.party(each) == party]
     sums = [f"sum({kind}{n}) AS {kind}{n}" for n in range(len(own)) for kind in "sc"]
     totals = ", ".join(["CAST(sum(n) AS HUGEINT) AS n", *sums])
-    return f"SELECT {columns}, {totals} FROM {sides.relations[party]} WHERE {where} GROUP BY {columns}"
-
-
-def _alias(parties: list[str], party: str) -> str:
-    return f"p{parties.index(party)}"
-
-
-def _times(factors: list[str]) -> str:
-    return " * ".join(factors)
+    return f"SELECT {columns}, {totals} {sides.read(analysis, party)} GROUP BY {columns}"
 
 
 def _all(conditions: Iterator[str]) -> str:
