@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from mesh_defs.cleanroom import steps
 from mesh_defs.cleanroom.book import groups_as_json
+from mesh_defs.cleanroom.budget import cost_of
 from mesh_defs.cleanroom.channel import Post
 from mesh_defs.cleanroom.differencing import Earlier
 from mesh_defs.cleanroom.parcel import layout_of, unwrapped
@@ -88,7 +89,12 @@ def joined(round_: Round, deliver: Callable[[], bool]) -> str:
     agreement, asked = round_.agreement, steps.asked_of(round_.start)
     question, terms = question_of(asked, agreement, round_.speaker.clock())
     run = Run(
-        agreement=agreement, analyst=asked.analyst, analysis=question.analysis, terms=terms, id=round_.start.head.run
+        agreement=agreement,
+        analyst=asked.analyst,
+        analysis=question.analysis,
+        terms=terms,
+        micro_rho=cost_of(asked, terms, agreement),
+        id=round_.start.head.run,
     )
     prepared = round_.tell_all("prepare", round_.everybody({"start": _text(round_.start)}))
     understood = {name: steps.prepared_of(each, agreement) for name, each in prepared.items()}

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from mesh_defs.cleanroom import steps
 from mesh_defs.cleanroom.book import Book, groups_as_json
+from mesh_defs.cleanroom.budget import cost_of, require_left
 from mesh_defs.cleanroom.channel import Post
 from mesh_defs.cleanroom.cosigned import committed_of, heads_body, require_cosigned, require_onward
 from mesh_defs.cleanroom.differencing import Earlier
@@ -153,30 +154,34 @@ class PartyServer:
         """Our own person asks: what is on record already, or a new run."""
         agreement = arrived.agreement
         asked = replace(steps.asked_from(arrived.message.body), analyst=self.name)
-        question, _ = question_of(asked, agreement, now)
-        book = Book(self.seat().platform.ledger, agreement)
-        release = self._had(question.analysis, asked, book)
+        question, terms = question_of(asked, agreement, now)
+        cost, book = cost_of(asked, terms, agreement), Book(self.seat().platform.ledger, agreement)
+        release = self._had(question.analysis, asked, book, cost)
         repeated = release is not None
         if release is None:
+            if cost:
+                require_left(cost, book.page().account, agreement)
             if not self._asking.acquire(blocking=False):
                 raise UnreachableError("another question of ours is under way", fix="ask again when it is answered")
             try:
                 self._start(asked, arrived)
             finally:
                 self._asking.release()
-            release = self._had(question.analysis, asked, book)
+            release = self._had(question.analysis, asked, book, cost)
         if release is None and asked.recipient == self.name:
             raise EngineError("the release did not arrive", fix="ask again: it counts as another one")
         groups = groups_as_json(release.groups, numbers=True) if release else None
-        return steps.as_body({"run": release.run if release else "", "groups": groups, "repeated": repeated})
+        told = {"run": release.run, "micro_rho": release.micro_rho} if release else {"run": "", "micro_rho": 0}
+        return steps.as_body({**told, "groups": groups, "repeated": repeated})
 
-    def _had(self, analysis: Analysis, asked: Asked, book: Book) -> Release | None:
+    def _had(self, analysis: Analysis, asked: Asked, book: Book, cost: int) -> Release | None:
         """The release of this analysis to us, its numbers with it; those of one may have been lost on their way."""
         page = book.page()
         for each in page.releases if asked.recipient == self.name else ():
             if (
                 each.analysis == analysis
                 and page.analysts[each.run] == self.name
+                and each.micro_rho >= cost
                 and all(g.numbers for g in each.groups)
             ):
                 return each
@@ -208,7 +213,6 @@ class PartyServer:
         if (start.head.run, start.head.receiver) != (run_id, join(agreement)):
             raise AccessDeniedError("the question is of another run")
         question, terms = question_of(asked, agreement, now)
-        steps.require_supported(terms)
         seat = self.seat()
         book = Book(seat.platform.ledger, agreement)
         page = book.page()
@@ -218,6 +222,7 @@ class PartyServer:
             analysis=question.analysis,
             terms=terms,
             earlier=page.earlier,
+            micro_rho=cost_of(asked, terms, agreement),
             id=run_id,
         )
         versions = {**current_versions(run.analysis.tables, agreement, seat), **page.versions}

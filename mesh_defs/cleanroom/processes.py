@@ -122,7 +122,8 @@ def ask(settings: Settings, room: str, asked: Asked, *, trust: Trust) -> RoomAns
     told = answer.json()
     if told["groups"] is None:
         return None
-    release = Release(run=told["run"], analysis=question.analysis, groups=groups_from(told["groups"]))
+    groups, spent = groups_from(told["groups"]), int(told["micro_rho"])
+    release = Release(run=told["run"], analysis=question.analysis, groups=groups, micro_rho=spent)
     return RoomAnswer(question=question, release=release, repeated=told["repeated"])
 
 

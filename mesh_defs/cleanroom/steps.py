@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mesh_defs.cleanroom.book import analysis_from, groups_as_json
 from mesh_defs.cleanroom.extract import Extract
-from mesh_defs.cleanroom.rules import Asked, Terms
+from mesh_defs.cleanroom.rules import Asked
 from mesh_defs.cleanroom.wire import Message
 from mesh_defs.errors import (
     AccessDeniedError,
@@ -66,12 +66,6 @@ def asked_of(start: Message) -> Asked:
     if start.head.kind != "start" or start.head.sender != f"party:{asked.analyst}":
         raise AccessDeniedError("a party asks in its own name only")
     return asked
-
-
-def require_supported(terms: Terms) -> None:
-    """Raise AnalysisRejectedError for what is not answered between processes."""
-    if terms.level == "privacy":
-        raise AnalysisRejectedError("noise is not added between processes yet", fix="ask in one process")
 
 
 def require_few(extracts: Sequence[Extract]) -> None:

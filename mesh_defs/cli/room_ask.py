@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--arg", "arguments", type=PAIR, multiple=True, metavar="NAME=VALUE", help="A value of the template's.")
 @click.option("--party", metavar="NAME", help="Who asks, where the agreement lets several.")
 @click.option("--for", "recipient", metavar="NAME", help="Who is to have the answer: who asks, by default.")
+@click.option("--epsilon", type=float, help="What it may cost where noise is added: by default the agreed share.")
 @click.option("--ca", type=_FILE, help="PEM: authorities whose certificates our party's process must show.")
 @click.option("--certificate", type=_FILE, help="PEM: own certificate, with its key in --certificate-key.")
 @click.option("--certificate-key", "certificate_key", type=_FILE, help="PEM: the certificate's key.")
@@ -34,6 +35,7 @@ def ask(
     arguments: tuple[tuple[str, str], ...],
     party: str | None,
     recipient: str | None,
+    epsilon: float | None,
     ca: str | None,
     certificate: str | None,
     certificate_key: str | None,
@@ -52,6 +54,7 @@ def ask(
         raise click.UsageError("--arg gives one of the values twice")
     from mesh_defs.cleanroom.asking import arguments_of, asker_of
     from mesh_defs.cleanroom.asking import ask as ask_room
+    from mesh_defs.cleanroom.budget import require_budget, rho_of
     from mesh_defs.cleanroom.channel import Trust
     from mesh_defs.cleanroom.rooms import room_at
     from mesh_defs.cleanroom.rules import Asked
@@ -67,6 +70,7 @@ def ask(
         sql=(sys.stdin.read() if sql == "-" else sql) or "",
         template=template,
         arguments=arguments_of(dict(arguments), template, agreement),
+        micro_rho=None if epsilon is None else rho_of(epsilon, require_budget(agreement)),
     )
     trust = Trust(ca=ca, certificate=certificate, key=certificate_key)
     answer = ask_room(settings, room, asked, door=lambda: open_platform(settings, warm=True), trust=trust)
