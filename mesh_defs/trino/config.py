@@ -22,7 +22,8 @@ HEADER = "# Written by `mesh trino config`: change contracts or mesh.yaml, and r
 _QUERY_PART_OF_HEAP = 0.6
 # Past these, a query waits; past ten times as many, it is refused.
 _RUNNING_MAX, _RUNNING_OF_ONE_MAX = 20, 5
-# What no selector knows is refused: EXPLAIN tells of rules and of hidden rows. The door has its own use for it.
+# What no selector knows is refused: EXPLAIN tells of rules and of hidden rows. The door has its own use for it. EXPLAIN ANALYZE
+# passes: Trino 476 takes it for the SELECT in it (docs/guides/trino.md).
 _ANSWERED = ("SELECT", "DESCRIBE")
 _JVM = """
 -XX:+ExitOnOutOfMemoryError

@@ -24,6 +24,7 @@ from tests.meshes import contract, grants, make_mesh, refresh, sql
 
 ROOM, SHOP, AGENCY, JOIN = "sales-lift", "shop", "agency", "neutral"
 PERSONS_MIN = 5
+PRIVACY = {"rho": 0.9, "rho_per_release": 0.4, "groups_max": 6, "rows_max": 20}
 CHANNELS = ("video", "display", "rare")
 # Persons 1 to 400 bought, persons 201 to 600 were reached; a region that nobody agreed on, and rows without a person.
 ORDERS = """
@@ -65,6 +66,13 @@ class Parties:
             folder.path.mkdir(parents=True)
             (folder.path / "agreement.yaml").write_text(yaml.safe_dump(self.body(urls) | changes, sort_keys=False))
         self.sign()
+
+    def private(self, urls: Mapping[str, str]) -> None:
+        """As `agree`, at the privacy level."""
+        body = self.body(urls)
+        (orders, reached), (rule,) = body["tables"], body["rules"]
+        orders["measures"]["cents"] |= {"lower": 0, "upper": 1_000}
+        self.agree(urls, tables=[orders, reached], rules=[{**rule, "level": "privacy"}], privacy=PRIVACY)
 
     def sign(self) -> None:
         """Both parties sign what lies in their own folder; all get the signatures."""

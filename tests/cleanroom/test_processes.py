@@ -25,7 +25,7 @@ from mesh_defs.cleanroom.wire import Message, read, unpacked
 from mesh_defs.errors import EngineError
 from mesh_defs.processes.programs import free_ports
 from mesh_defs.settings import Settings
-from tests.cleanroom.parties import AGENCY, JOIN, QUESTION, ROOM, SHOP, Parties, parties, plain
+from tests.cleanroom.parties import AGENCY, CHANNELS, JOIN, QUESTION, ROOM, SHOP, Parties, parties, plain
 
 START_SECONDS_MAX = 120.0
 _LENGTH = re.compile(rb"content-length: (\d+)\r\n", re.IGNORECASE)
@@ -213,3 +213,10 @@ def test_the_runs_process_has_no_environment_and_cannot_read_a_mesh(running: Run
     running.recorders[AGENCY].seen = look
     running.ask(QUESTION.replace(", count(DISTINCT o.email) AS buyers", ""))
     assert seen and not any("MESH" in name or "AWS" in name or name == "HOME" for name in seen[0])
+
+
+def test_noise_is_added_in_the_runs_own_process(running: Running) -> None:
+    running.parties.private({name: recorder.url for name, recorder in running.recorders.items()})
+    shown = running.ask()
+    assert len(shown) == 2 * len(CHANNELS), "every public group, also where nobody is"
+    assert shown == running.ask() != plain()

@@ -9,7 +9,6 @@ from tests.cleanroom.parties import AGENCY, CHANNELS, QUESTION, SHOP, Parties, p
 from tests.cleanroom.test_processes_faults import STEPS, Fault
 
 SHARE = 400_000
-PRIVACY = {"rho": 0.9, "rho_per_release": 0.4, "groups_max": 6, "rows_max": 20}
 REACH = (
     "SELECT o.region, count(DISTINCT o.email) AS buyers"
     " FROM shop.orders AS o JOIN agency.reached AS r ON o.email = r.email GROUP BY 1"
@@ -21,11 +20,7 @@ SPENT = {"prepare": {0}, "share": {0}, "partial": {0}, "commit": {0, SHARE}, "co
 @pytest.fixture
 def private(made: Parties) -> Inside:
     made.fresh()
-    body = made.body(URLS)
-    (orders, reached) = body["tables"]
-    orders["measures"]["cents"] |= {"lower": 0, "upper": 1_000}
-    rules = [{**body["rules"][0], "level": "privacy"}]
-    made.agree(URLS, tables=[orders, reached], rules=rules, privacy=PRIVACY)
+    made.private(URLS)
     return Inside(made)
 
 
