@@ -1,17 +1,14 @@
 """An Iceberg table in a bucket that stumbles: a clear error or success, one commit or none, nothing acknowledged is lost."""
 
-import random
 from datetime import UTC, datetime, timedelta
 
-import duckdb
 import pytest
 
-from mesh_defs.errors import StorageError, StorageUnreachableError
+from mesh_defs.errors import StorageUnreachableError
 from mesh_defs.model.place import S3Access
-from mesh_defs.model.version import Version
 from tests.storage.places import Place, iceberg_s3_place
 from tests.storage.s3_faults import Proxy
-from tests.storage.test_s3_faults import FAULTS, SECRET, impatient, once, proxy, read, to
+from tests.storage.test_s3_faults import FAULTS, SECRET, impatient, once, proxy, publish_while_stumbling, read, to
 
 __all__ = ["impatient", "proxy"]  # fixtures
 REQUESTS = 8
@@ -113,43 +110,4 @@ def test_a_reader_gets_an_error_without_secrets_and_then_an_answer(place, proxy,
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_goes_wrong_nothing_acknowledged_is_lost(place, sound, proxy, connection, seed) -> None:
-    """A third of all requests fail in one way or another, and some are done long after. Partitions only go forward."""
-    chance, storage, now = random.Random(seed), place.storage(), datetime.now(UTC)
-    acknowledged: dict[str, int] = {}
-    tried: dict[str, set[int]] = {}
-    proxy.choose = lambda asked: chance.choice((*FAULTS, "late")) if chance.random() < 0.33 else None
-    for n in range(1, 13):
-        day = chance.choice("abc")
-        try:
-            candidate = storage.stage(connection, f"SELECT '{day}' AS day, {n} AS n FROM range(10)", partition=day)
-            tried.setdefault(day, set()).add(n)
-            try:
-                storage.publish(candidate, stamp={})
-                acknowledged[day] = n
-            except StorageError:
-                storage.discard(candidate)
-                raise
-            finally:
-                storage.sweep(now + timedelta(hours=chance.choice([0, 0, 2])), 3600)
-        except StorageError as error:
-            assert SECRET not in str(error)
-        if chance.random() < 0.3:
-            proxy.land()
-        version = sound.storage().current()
-        if version is None:
-            assert not acknowledged
-            continue
-        found = {day: told for day, *told in _by_day(sound, version)}
-        assert acknowledged.keys() <= found.keys()
-        for day, (least, most, count) in found.items():
-            assert (least, count) == (most, 10)
-            assert least in tried[day]
-            assert least >= acknowledged.get(day, 0)
-            acknowledged[day] = least  # what was seen once is not lost either
-
-
-def _by_day(place: Place, version: Version) -> list[tuple[str, int, int, int]]:
-    with duckdb.connect() as connection:
-        relation = place.storage().relation(connection, version.parts)
-        query = f"SELECT day, min(n), max(n), count(*) FROM {relation} GROUP BY day"
-        return connection.execute(query).fetchall()
+    publish_while_stumbling(place, sound, proxy, connection, seed=seed, publications=12)

@@ -297,12 +297,16 @@ def test_a_reader_gets_an_error_without_secrets_and_then_an_answer(place, proxy,
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_goes_wrong_nothing_acknowledged_is_lost(place, sound, proxy, connection, seed) -> None:
+    publish_while_stumbling(place, sound, proxy, connection, seed=seed, publications=15)
+
+
+def publish_while_stumbling(place, sound, proxy, connection, *, seed: int, publications: int) -> None:
     """A third of all requests fail in one way or another, and some are done long after. Partitions only go forward."""
     chance, storage, now = random.Random(seed), place.storage(), datetime.now(UTC)
     acknowledged: dict[str, int] = {}
     tried: dict[str, set[int]] = {}
     proxy.choose = lambda asked: chance.choice((*FAULTS, "late")) if chance.random() < 0.33 else None
-    for n in range(1, 16):
+    for n in range(1, publications + 1):
         day = chance.choice("abc")
         try:
             candidate = storage.stage(connection, f"SELECT '{day}' AS day, {n} AS n FROM range(10)", partition=day)
