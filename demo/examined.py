@@ -63,11 +63,13 @@ class Wanted:
 
     @classmethod
     def of(cls, columns: Mapping[str, Iterable[str]]) -> "Wanted":
-        """Take the identifiers of some columns, by column."""
+        """Take the identifiers of some columns, by column. ValueError when that leaves nothing to look for."""
         forms: dict[bytes, str] = {}
         for column, values in columns.items():
             for value in values:
                 forms |= {form: f"{column} {how}" for how, form in _forms(value) if len(form) >= _WINDOW}
+        if not forms:
+            raise ValueError("there is nothing to look for")
         windows = np.unique(_windows(b"".join(form[:_WINDOW] for form in forms))[::_WINDOW])
         return cls(forms, windows, tuple(sorted({len(form) for form in forms})))
 

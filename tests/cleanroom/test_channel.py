@@ -64,6 +64,15 @@ def test_plain_http_stays_on_this_machine_unless_told_otherwise() -> None:
     Trust(plain=True).require_safe("partner.example", encrypted=False)
 
 
+def test_a_port_in_use_or_a_host_of_another_machine_is_told() -> None:
+    with served(echo) as port:
+        with pytest.raises(UnreachableError, match=rf"127.0.0.1, port {port}: it cannot listen there: .*in use"):
+            serving.serve(echo, host="127.0.0.1", port=port, trust=Trust())
+    for host in ("203.0.113.9", "nowhere.invalid"):
+        with pytest.raises(UnreachableError, match="cannot listen there"):
+            serving.serve(echo, host=host, port=1, trust=Trust(plain=True))
+
+
 def test_a_file_that_is_no_certificate_is_named() -> None:
     with pytest.raises(NotFoundError, match="certificate"):
         poster(Trust(ca="/nowhere.pem"))("https://127.0.0.1:1", b"", 1, 1)
