@@ -139,6 +139,9 @@ def main() -> int:
     except MeshError as error:
         _say(f"\nthe room stopped: {error}\n")
         return exit_code(error)
+    except KeyboardInterrupt:
+        _say("\nthe room stopped, and its processes with it\n")
+        return 130
     _say(f"It took {time.monotonic() - started:.0f} s.\n")
     return code
 

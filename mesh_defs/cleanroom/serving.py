@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable
 
@@ -101,7 +102,8 @@ def _listener(host: str, port: int) -> socket.socket:
         kind = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=kind, backlog=_BACKLOG)
     except OSError as error:
-        what = f"it cannot listen there: {error.strerror or 'no such place'}"
+        told = os.strerror(error.errno) if error.errno and error.errno > 0 else "there is no such host"
+        what = f"it cannot listen there: {told}"
         raise UnreachableError(what, where=f"{host}, port {port}", fix="say another --host or --port") from None
 
 
