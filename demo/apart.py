@@ -54,6 +54,7 @@ _SAID: Mapping[str, str] = {
     "commit": "which groups would be shown; back: the ledger's signed head",
     "cosign": "both heads; back: a signature for both",
     "deliver": "both signatures, and to Northlight's process the groups",
+    "abandon": "nothing was delivered: what was reserved is free",
 }
 
 
