@@ -6,7 +6,6 @@ Trino 476 tells its plugin who asks, not what: no text, no id of a query. Its `/
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -50,15 +49,15 @@ class Coordinator:
         """
         deadline = time.monotonic() + _LISTED_SECONDS_MAX
         while True:
-            texts = [str(each["query"]) for each in self._listed() if each["user"] == user]
+            texts = [text for who, text in self._listed() if who == user]
             if texts:
                 return texts
             if time.monotonic() > deadline:
                 raise UnreachableError("the Trino does not tell which query reads here", fix="ask again")
             time.sleep(_PAUSE_SECONDS)
 
-    def _listed(self) -> list[Any]:
-        """Nothing while it is too early to list one of them."""
+    def _listed(self) -> list[tuple[str, str]]:
+        """Who has what under way; nothing when it does not tell, as in the moment before it can list one of them."""
         password = self.access.password
         try:
             answer = requests.get(
@@ -68,6 +67,7 @@ class Coordinator:
                 verify=self.access.ca or True,
                 timeout=_ANSWER_SECONDS_MAX,
             )
-            return list(answer.json()) if answer.ok else []
-        except (OSError, ValueError):
+            answer.raise_for_status()
+            return [(str(each["user"]), str(each["query"])) for each in answer.json()]
+        except (OSError, ValueError, KeyError, TypeError):
             return []
