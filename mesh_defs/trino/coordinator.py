@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import requests
 from trino.auth import BasicAuthentication
 from trino.dbapi import connect
 
+from mesh_defs.engine.trino_client import http_session
 from mesh_defs.errors import UnreachableError
 from mesh_defs.model.place import TrinoAccess
 
@@ -36,7 +36,7 @@ class Coordinator:
                 http_scheme=place.scheme or "http",
                 user=self.access.user,
                 auth=BasicAuthentication(self.access.user, password) if password is not None else None,
-                verify=self.access.ca or True,
+                http_session=http_session(self.access),
                 request_timeout=_ANSWER_SECONDS_MAX,
             )
         ) as connection:
@@ -58,15 +58,15 @@ class Coordinator:
 
     def _listed(self) -> list[tuple[str, str]]:
         """Who has what under way; nothing when it does not tell, as in the moment before it can list one of them."""
-        password = self.access.password
+        user, password = self.access.user, self.access.password
         try:
-            answer = requests.get(
-                f"{self.access.url}/v1/queryState",
-                headers={"X-Trino-User": self.access.user},
-                auth=(self.access.user, password) if password is not None else None,
-                verify=self.access.ca or True,
-                timeout=_ANSWER_SECONDS_MAX,
-            )
+            with http_session(self.access) as session:
+                answer = session.get(
+                    f"{self.access.url}/v1/queryState",
+                    headers={"X-Trino-User": user},
+                    auth=(user, password) if password is not None else None,
+                    timeout=_ANSWER_SECONDS_MAX,
+                )
             answer.raise_for_status()
             return [(str(each["user"]), str(each["query"])) for each in answer.json()]
         except (OSError, ValueError, KeyError, TypeError):

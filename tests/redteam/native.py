@@ -35,7 +35,8 @@ from tests.trino_server import Asking, Trino, asking, machine_here, watched
 # A product by its name, or by that of its place. What it is elsewhere stands in a text too: an answer may hold it.
 _PRODUCT = re.compile(r'(?i)(?:\b\w+_(?:iceberg|postgres)\.)?"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
 _PERMITTED = "permitted"
-_UNSTEADY = re.compile(r"random|uuid|now\(|current_|localtime|shuffle", re.IGNORECASE)
+_UNSTEADY = re.compile(r"random|uuid|now\(|current_|localtime|shuffle|any_value", re.IGNORECASE)
+_REFUSED = "only queries are answered here"  # the policy server's words to what is none
 _TYPES = {"INTEGER": "INTEGER", "DOUBLE": "DOUBLE"}
 
 
@@ -129,7 +130,7 @@ class Attacked:
             steady = right.answered and not _UNSTEADY.search(sql)
             why = f"{len(mine.rows)} rows, where the permitted rows alone give {right.error or len(right.rows)}"
             return Verdict(kind="wrong" if steady or case.oracle == "must_reject" else "safe", why=why), mine
-        if mine.error in ("QUERY_REJECTED", "EXCEEDED_TIME_LIMIT"):
+        if mine.error in ("QUERY_REJECTED", "EXCEEDED_TIME_LIMIT") or _REFUSED in " ".join(mine.texts):
             return Verdict(kind="safe"), mine
         return Verdict(kind="leak", why=f"fails ({mine.error}) where the permitted rows alone give an answer"), mine
 
