@@ -91,7 +91,7 @@ def _sent(canary: Canary, coordinator: Coordinator) -> str:
     """Why it did not come back; nothing when it did."""
     try:
         canary.returned(coordinator.rows(SELECT))
-    except (OSError, HttpError, TrinoConnectionError) as error:
+    except (OSError, HttpError, TrinoConnectionError, ValueError, KeyError) as error:
         canary.lost()
         return _why(error)
     except TrinoError as error:  # too busy, say: trusted on for a while, if it was before
@@ -101,7 +101,7 @@ def _sent(canary: Canary, coordinator: Coordinator) -> str:
 
 def _why(error: Exception) -> str:
     """A message without what the server says, which may hold anything."""
-    if isinstance(error, SSLError):
+    if isinstance(error.__context__, SSLError):
         return (
             "the Trino's certificate is not trusted: name its authority in MESH_TRINO_CA, and the host as it is there"
         )

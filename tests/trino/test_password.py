@@ -3,9 +3,11 @@
 import hashlib
 import ipaddress
 import os
+import posixpath
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,9 +17,15 @@ from pathlib import Path
 
 import pytest
 import requests
+import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from trino.auth import BasicAuthentication
 from trino.dbapi import connect
 from trino.exceptions import HttpError
@@ -47,6 +55,7 @@ http-server.https.port={port}
 http-server.https.keystore.path={pem}
 http-server.authentication.type=PASSWORD
 internal-communication.shared-secret={secret}
+http-server.process-forwarded=true
 """
 WORKER = "internal-communication.shared-secret={secret}\n"
 AUTHENTICATOR = "password-authenticator.name=file\nfile.password-file={file}\n"
@@ -60,6 +69,7 @@ class Guarded:
     url: str
     ca: str
     policy_port: int
+    pem: str
 
     @contextmanager
     def policy_server(self, folder: Path, **environment: str) -> Iterator[Path]:
@@ -89,8 +99,8 @@ class Guarded:
         session.verify, session.trust_env = self.ca, False
         return session
 
-    def rows(self, sql: str, user: str, password: str) -> list[list[object]]:
-        port = int(self.url.rpartition(":")[2])
+    def rows(self, sql: str, user: str, password: str, port: int | None = None) -> list[list[object]]:
+        port = port or int(self.url.rpartition(":")[2])
         auth = BasicAuthentication(user, password)
         with closing(
             connect(host=HOST, port=port, user=user, http_scheme="https", auth=auth, http_session=self.browser())
@@ -126,7 +136,7 @@ def guarded(
         files["etc/password-authenticator.properties"] = AUTHENTICATOR.format(**told)
         write(folder / "out", files)
         with running(folder / "out", trino_machine, {"PATH": os.environ["PATH"], **config.secrets}):
-            yield Guarded(settings, f"https://{HOST}:{https}", str(ca), policy)
+            yield Guarded(settings, f"https://{HOST}:{https}", str(ca), policy, str(pem))
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -155,12 +165,42 @@ def hashed(password: str) -> str:
     return f"1000:{salt.hex()}:{hashlib.pbkdf2_hmac('sha1', password.encode(), salt, 1000, 32).hex()}"
 
 
-def answered(guarded: Guarded) -> list[list[object]]:
+@contextmanager
+def proxy(guarded: Guarded) -> Iterator[int]:
+    """What the guide asks for: lets `/v1/statement` through to the coordinator, and nothing else. Yields its port."""
+
+    def forwarded(method: str, url: str, headers: dict[str, str], body: bytes) -> Response:
+        told = {**headers, "x-forwarded-proto": "https", "x-forwarded-host": headers["host"]}
+        got = guarded.browser().request(method, url, headers=told, data=body)
+        kept = {k: v for k, v in got.headers.items() if k.lower() not in ("content-encoding", "content-length")}
+        return Response(got.content, got.status_code, kept)
+
+    async def respond(request: Request) -> Response:
+        path = posixpath.normpath(request.url.path)
+        if not path.startswith("/v1/statement"):
+            return Response(status_code=404)
+        url = f"{guarded.url}{path}?{request.url.query}"
+        return await run_in_threadpool(forwarded, request.method, url, dict(request.headers), await request.body())
+
+    (port,) = free_ports(1)
+    app = Starlette(routes=[Route("/{path:path}", respond, methods=["GET", "POST", "DELETE"])])
+    config = uvicorn.Config(app, host=HOST, port=port, log_level="warning", ssl_certfile=guarded.pem)
+    web = uvicorn.Server(config)
+    thread = threading.Thread(target=web.run)
+    thread.start()
+    try:
+        yield port
+    finally:
+        web.should_exit = True
+        thread.join()
+
+
+def answered(guarded: Guarded, port: int | None = None) -> list[list[object]]:
     """What ada sees, once the canary has come back."""
     deadline = time.monotonic() + 90
     while True:
         try:
-            return guarded.rows(f"SELECT person_id FROM {TABLE} ORDER BY 1", ADA, PASSWORDS[ADA])
+            return guarded.rows(f"SELECT person_id FROM {TABLE} ORDER BY 1", ADA, PASSWORDS[ADA], port)
         except Exception:
             if time.monotonic() > deadline:
                 raise
@@ -194,6 +234,18 @@ def test_the_canary_logs_in_and_everybody_sees_what_is_theirs(guarded: Guarded, 
         with closing(open_platform(settings).engine), run_query(request, open_platform(settings)) as answer:
             assert answer.table().column(0).to_pylist() == [5]
         assert not [word for word in PASSWORDS.values() if word in log.read_text()]
+
+
+def test_behind_a_proxy_a_client_reads_and_meets_no_plan(guarded: Guarded, tmp_path: Path) -> None:
+    with guarded.policy_server(tmp_path, MESH_TRINO_CANARY_PASSWORD=PASSWORDS["bird"]), proxy(guarded) as port:
+        assert answered(guarded, port) == [[n] for n in range(2, 11, 2)]
+        browser, base = guarded.browser(), f"https://{HOST}:{port}"
+        browser.auth = (ADA, PASSWORDS[ADA])
+        told = browser.get(f"{guarded.url}/v1/query").json()
+        (mine, *_) = [each["queryId"] for each in told if TABLE in each["query"] and each["state"] == "FINISHED"]
+        assert "'north'" in browser.get(f"{guarded.url}/v1/query/{mine}").text
+        for path in (f"/v1/query/{mine}", "/v1/query", "/ui/", "/v1/queryState", f"/v1/statement/%2e%2e/query/{mine}"):
+            assert browser.get(f"{base}{path}").status_code == 404, path
 
 
 def test_a_name_without_its_password_is_nobody(guarded: Guarded) -> None:
