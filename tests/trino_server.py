@@ -24,9 +24,10 @@ from mesh_defs.query.mesh import open_mesh
 from mesh_defs.settings import Settings, load_settings
 from mesh_defs.trino.canary import Canary
 from mesh_defs.trino.config import Sizing, config_of
+from mesh_defs.trino.coordinator import Coordinator
 from mesh_defs.trino.folder import write
 from mesh_defs.trino.names import names_of
-from mesh_defs.trino.policy_server import PolicyServer
+from mesh_defs.trino.policy_server import PolicyServer, Sight
 from mesh_defs.trino.release import is_fetched, java_home
 from mesh_defs.trino.serve import sight_of, watch
 from mesh_defs.trino.server import Machine, running
@@ -126,26 +127,31 @@ class Asking:
     settings: Settings
     trino: Trino
     server: PolicyServer
+    coordinator: Coordinator
 
 
 @contextmanager
-def asking(settings: Settings, machine: Machine, folder: Path) -> Iterator[Asking]:
-    """Start a Trino as `mesh trino config` writes it, and its policy server. The canary is not sent yet."""
-    names = names_of()
-    server = PolicyServer(sight_of(settings), Canary(names.canary), names)
+def asking(settings: Settings, machine: Machine, folder: Path, sight: Sight | None = None) -> Iterator[Asking]:
+    """Start a Trino as `mesh trino config` writes it, and its policy server. The canary is not sent yet.
+
+    `sight`: what the policy server decides by; the settings' mesh."""
+    names, found = names_of(), list[Coordinator]()
+    server = PolicyServer(
+        sight or sight_of(settings), Canary(names.canary), names, lambda user: found[0].under_way(user)
+    )
     with _serving(server) as policy_url:
         config = config_of(open_mesh(settings), settings, Sizing(policy_url=policy_url, heap_megabytes=1024))
         write(folder, config.files)
         with running(folder, machine, {"PATH": os.environ["PATH"], **config.secrets}) as url:
-            yield Asking(settings, Trino(url), server)
+            found.append(Coordinator(TrinoAccess(url=url, user=names.canary)))
+            yield Asking(settings, Trino(url), server, found[0])
 
 
 @contextmanager
 def watched(asking: Asking) -> Iterator[None]:
     """Send the canary, until it came back and as long as the block takes."""
     canary, stop = asking.server.canary, threading.Event()
-    access = TrinoAccess(url=asking.trino.url, user=canary.user)
-    thread = threading.Thread(target=watch, args=(canary, access, stop), daemon=True)
+    thread = threading.Thread(target=watch, args=(canary, asking.coordinator, stop), daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
     while not canary.trusted and time.monotonic() < deadline:

@@ -77,8 +77,19 @@ class Client:
             auth=auth,
             max_attempts=_ATTEMPTS_MAX,
             request_timeout=_TIMEOUT_SECONDS,
-            verify=self._access.ca or True,
+            http_session=http_session(self._access),
         )
+
+
+def http_session(access: TrinoAccess) -> requests.Session:
+    """Return what trusts the access's own authorities, if it names some, whatever the environment says.
+
+    `requests` takes REQUESTS_CA_BUNDLE before what a session is given; then there is no proxy of the environment's either.
+    """
+    session = requests.Session()
+    if access.ca:
+        session.verify, session.trust_env = access.ca, False
+    return session
 
 
 def require_private(access: TrinoAccess) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 class Asked:
     """One question about one thing. Names are as Trino has them: lower case. What the thing lacks is empty.
 
-    `columns` of a table; `owner` of a query; `routine`: a procedure's name.
+    `columns` of a table; `routine`: a procedure's name; `query`: its id, which Trino 476 does not tell.
     """
 
     user: str
@@ -19,7 +19,6 @@ class Asked:
     schema: str = ""
     table: str = ""
     columns: tuple[str, ...] = ()
-    owner: str = ""
     routine: str = ""
 
     @property
@@ -61,5 +60,4 @@ def _about(told: Mapping[str, Any], resource: Mapping[str, Any]) -> Asked:
         table=str(named.get("tableName", "")),
         columns=tuple(str(each) for each in columns),
         routine=str(function.get("functionName", "")),
-        owner=str((resource.get("user") or {}).get("user", "")),
     )

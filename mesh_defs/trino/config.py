@@ -23,7 +23,7 @@ _QUERY_PART_OF_HEAP = 0.6
 # Past these, a query waits; past ten times as many, it is refused.
 _RUNNING_MAX, _RUNNING_OF_ONE_MAX = 20, 5
 # What no selector knows is refused: EXPLAIN tells of rules and of hidden rows. The door has its own use for it. EXPLAIN ANALYZE
-# passes: Trino 476 takes it for the SELECT in it (docs/guides/trino.md).
+# passes, as the SELECT in it: the policy server refuses it.
 _ANSWERED = ("SELECT", "DESCRIBE")
 _JVM = """
 -XX:+ExitOnOutOfMemoryError
@@ -107,6 +107,8 @@ def _nodes(mesh: Mesh, sizing: Sizing, door: str) -> dict[str, str]:
         "sql.forced-session-time-zone": "UTC",
         # As the door does: `SELECT *` shows what may be seen, and does not fail for the rest.
         "hide-inaccessible-columns": "true",
+        # It shows everybody the plans of their queries, with the rules in them.
+        "web-ui.enabled": "false",
     }
     policy = {
         "access-control.name": "opa",

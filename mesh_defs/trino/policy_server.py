@@ -10,7 +10,7 @@ the query. Each reading of a product is on record before it is allowed.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from starlette.routing import Route
 from mesh_defs.errors import MeshError
 from mesh_defs.query.platform import Platform
 from mesh_defs.sql.translation.native import NativeView
+from mesh_defs.sql.translation.plain import is_plain
 from mesh_defs.trino.asked import Asked, asked, each_asked
 from mesh_defs.trino.canary import Canary
 from mesh_defs.trino.names import Names
@@ -31,6 +32,10 @@ from mesh_defs.trino.rights import Place, Rights
 _LOG = logging.getLogger(__name__)
 _NOTHING, _NULL = "FALSE", "NULL"
 _LISTS = "information_schema"
+# A condition that nothing fulfils and Trino quotes, since no column is called so: the statement fails before it is planned.
+_TOLD = (
+    "only queries are answered here: no EXPLAIN ANALYZE, no SHOW STATS, no EXECUTE by name, nor beside such a statement"
+)
 # Read as one text, in memory.
 BODY_BYTES_MAX = 4_000_000
 
@@ -39,11 +44,14 @@ Sight = Callable[[], tuple[Platform, Mapping[Place, str]]]
 
 @dataclass(frozen=True)
 class PolicyServer:
-    """Answers by what `sight` gives at each question: the mesh as it is declared now, and where its products are."""
+    """Answers by what `sight` gives at each question: the mesh as it is declared now, and where its products are.
+
+    `under_way`: the texts of what a user has Trino do at the moment."""
 
     sight: Sight
     canary: Canary
     names: Names
+    under_way: Callable[[str], Sequence[str]]
     door: str | None = field(default=None, repr=False)
 
     def app(self) -> Starlette:
@@ -63,7 +71,7 @@ class PolicyServer:
     def batch(self, body: Mapping[str, Any]) -> object:
         """Many things: the places, in the question, of those that are allowed."""
         rights = self._rights()
-        return [index for index, each in enumerate(each_asked(body)) if self.canary.trusted and rights.allows(each)]
+        return [index for index, each in enumerate(each_asked(body)) if self._lists(each, rights)]
 
     def row_filters(self, body: Mapping[str, Any]) -> object:
         """The conditions that a row must fulfil; for a table that is no product's, or is not shown, no row does."""
@@ -80,6 +88,9 @@ class PolicyServer:
             # Trino asks for filters first: whoever is denied the whole catalog would not be on record otherwise.
             self._record(question, rights, allowed=False)
             return [{"expression": _NOTHING}]
+        if not self._is_plain(question):
+            self._record(question, rights, allowed=False, because=_TOLD)
+            return [{"expression": f'"{_TOLD}"'}]
         return [{"expression": shown.rule, "identity": self.names.filters}] if shown.rule is not None else []
 
     def column_masks(self, body: Mapping[str, Any]) -> object:
@@ -91,6 +102,16 @@ class PolicyServer:
             for index, mask in masks
             if mask is not None
         ]
+
+    def _lists(self, question: Asked, rights: Rights) -> bool:
+        return self.canary.concerns(question) or (self.canary.trusted and rights.allows(question))
+
+    def _is_plain(self, question: Asked) -> bool:
+        """Whether a rule may be let out: Trino takes EXPLAIN ANALYZE for the SELECT in it, and would show it the rule.
+
+        It does not tell which of a user's statements asks, so all that they have under way must be plain queries.
+        """
+        return all(map(is_plain, self.under_way(question.user)))
 
     def _mask(self, question: Asked, rights: Rights, seen: dict[Place, NativeView | None]) -> str | None:
         """`seen`: what was found for other columns of the same table, by the same asker."""
@@ -120,7 +141,7 @@ class PolicyServer:
             self._record(question, rights, allowed=allowed)
         return allowed
 
-    def _record(self, question: Asked, rights: Rights, *, allowed: bool) -> None:
+    def _record(self, question: Asked, rights: Rights, *, allowed: bool, because: str | None = None) -> None:
         product = rights.places.get(question.place)
         if product is None:
             return
@@ -132,7 +153,7 @@ class PolicyServer:
             "products": [product],
             "columns": sorted(question.columns),
             "grants": decision.grants if decision is not None else {},
-            "reasons": list(rights.reasons(question)),
+            "reasons": [because] if because else list(rights.reasons(question)),
             "generation": platform.mesh.snapshot.generation,
             "revision": rights.policy.revision,
             "trino_query": question.query,

@@ -133,13 +133,9 @@ class Rights:
         shown = self.shown(asked)
         return shown is not None and set(asked.columns) <= shown.columns.keys()
 
-    def _owns(self, asked: Asked) -> bool:
-        return asked.owner == asked.user
-
 
 _OPERATIONS: Mapping[str, Callable[[Rights, Asked], bool]] = {
     "ExecuteQuery": lambda rights, asked: True,
-    **dict.fromkeys(("ViewQueryOwnedBy", "FilterViewQueryOwnedBy", "KillQueryOwnedBy"), Rights._owns),
     **dict.fromkeys(
         ("AccessCatalog", "FilterCatalogs", "ShowSchemas", "FilterSchemas", "ShowTables"), Rights._sees_below
     ),

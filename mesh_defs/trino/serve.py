@@ -1,16 +1,14 @@
 """Runs the policy server: sees the mesh as it is declared now, and sends the canary until it comes back, and then on."""
 
 import logging
+import re
 import threading
 from collections.abc import Mapping
-from contextlib import closing
-from urllib.parse import urlsplit
 
 import uvicorn
-from trino.auth import BasicAuthentication
-from trino.dbapi import connect
+from requests.exceptions import SSLError
 from trino.exceptions import Error as TrinoError
-from trino.exceptions import TrinoConnectionError
+from trino.exceptions import HttpError, TrinoConnectionError
 
 from mesh_defs.engine.trino_client import require_private
 from mesh_defs.model.place import TrinoAccess
@@ -18,13 +16,15 @@ from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.settings import Settings
 from mesh_defs.trino.canary import SELECT, Canary
 from mesh_defs.trino.config import Sizing, config_of
+from mesh_defs.trino.coordinator import Coordinator
 from mesh_defs.trino.names import names_of
 from mesh_defs.trino.policy_server import PolicyServer, Sight
 from mesh_defs.trino.rights import DOOR, Place
 
 _LOG = logging.getLogger(__name__)
 # A restart takes longer.
-_TRIES_SECONDS, _CHECKS_SECONDS, _ANSWER_SECONDS_MAX = 1.0, 5.0, 30.0
+_TRIES_SECONDS, _CHECKS_SECONDS = 1.0, 5.0
+_UNAPPLIED = "the Trino does not apply filters and masks: give it etc/access-control.properties of `mesh trino config`"
 
 
 def serve(settings: Settings, *, host: str, port: int, trino_url: str) -> None:
@@ -35,8 +35,9 @@ def serve(settings: Settings, *, host: str, port: int, trino_url: str) -> None:
     )
     require_private(access)
     canary, stop = Canary(names.canary), threading.Event()
-    server = PolicyServer(sight_of(settings), canary, names, door=door_of(settings.trino))
-    threading.Thread(target=watch, args=(canary, access, stop), daemon=True).start()
+    coordinator = Coordinator(access)
+    server = PolicyServer(sight_of(settings), canary, names, coordinator.under_way, door=door_of(settings.trino))
+    threading.Thread(target=watch, args=(canary, coordinator, stop), daemon=True).start()
     try:
         uvicorn.run(server.app(), host=host, port=port, log_level="warning")
     finally:
@@ -71,37 +72,42 @@ def sight_of(settings: Settings) -> Sight:
     return sight
 
 
-def watch(canary: Canary, access: TrinoAccess, stop: threading.Event) -> None:
+def watch(canary: Canary, coordinator: Coordinator, stop: threading.Event) -> None:
     """Send the canary every second until Trino proved to apply filters and masks, then often enough to notice a restart.
 
-    A Trino that is gone is not trusted any more: it may come back set up otherwise.
+    A Trino that is gone is not trusted any more: it may come back set up otherwise. Why it did not come back is logged once.
     """
+    said = ""
     while True:
-        try:
-            canary.returned(_rows(access))
-        except (OSError, TrinoConnectionError):
-            canary.lost()
-        except TrinoError as error:  # too busy, say: trusted on for a while, if it was before
-            _LOG.warning("the canary did not come back: %s", type(error).__name__)
+        why = _sent(canary, coordinator)
+        if why not in ("", said):
+            _LOG.warning("the canary did not come back, all is denied: %s", why)
+        said = why
         if stop.wait(_CHECKS_SECONDS if canary.trusted else _TRIES_SECONDS):
             return
 
 
-def _rows(access: TrinoAccess) -> list[list[object]]:
-    told = urlsplit(access.url)
-    auth = BasicAuthentication(access.user, access.password) if access.password is not None else None
-    with closing(
-        connect(
-            host=told.hostname or "",
-            port=told.port,
-            http_scheme=told.scheme or "http",
-            user=access.user,
-            auth=auth,
-            verify=access.ca or True,
-            request_timeout=_ANSWER_SECONDS_MAX,
+def _sent(canary: Canary, coordinator: Coordinator) -> str:
+    """Why it did not come back; nothing when it did."""
+    try:
+        canary.returned(coordinator.rows(SELECT))
+    except (OSError, HttpError, TrinoConnectionError, ValueError, KeyError) as error:
+        canary.lost()
+        return _why(error)
+    except TrinoError as error:  # too busy, say: trusted on for a while, if it was before
+        return "" if canary.trusted else f"its reading failed: {getattr(error, 'error_name', type(error).__name__)}"
+    return "" if canary.trusted else _UNAPPLIED
+
+
+def _why(error: Exception) -> str:
+    """A message without what the server says, which may hold anything."""
+    if isinstance(error.__context__, SSLError):
+        return (
+            "the Trino's certificate is not trusted: name its authority in MESH_TRINO_CA, and the host as it is there"
         )
-    ) as connection:
-        return [list(row) for row in connection.cursor().execute(SELECT).fetchall()]
+    if isinstance(error, HttpError) and re.match(r"error 40[13]\b", str(error)):
+        return "the Trino does not let it in: see MESH_TRINO_CANARY and MESH_TRINO_CANARY_PASSWORD"
+    return "the Trino does not answer: see --trino, and its log"
 
 
 def _state(settings: Settings) -> object:

@@ -14,6 +14,7 @@ from trino.exceptions import Error as TrinoError
 
 from mesh_defs.errors import MeshError
 from mesh_defs.model.query import EngineName, QueryRequest
+from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.query.run import run_query
 from mesh_defs.settings import Settings, load_settings
@@ -102,6 +103,8 @@ def staged(
             url = f"postgresql://{told['user']}@{told['host']}:{told['port']}/{told['dbname']}"
             (settings.secrets / f"{domain}.env").write_text(f"MESH_{domain.upper()}_POSTGRES={url}\n")
         settings = load_settings({"MESH_ROOT": str(settings.root), "MESH_TRINO_URL": door.url})
+        errors = [each.error for each in open_mesh(settings).snapshot.sections if each.error]
+        assert errors == []
         outcomes = refresh(settings)
         assert {each.state for each in outcomes.values()} == {"published"}, outcomes
         platform = open_platform(settings)

@@ -83,7 +83,7 @@ KINDS: Mapping[str, Kind] = {
         type="DOUBLE",
         logical="number",
         values=("0.0", "'-0.0'", "'nan'", "'inf'", "'-inf'", "1.5", "0.1", "5e-324", "1.7976931348623157e308", "1e15"),
-        literals=("0", "1.5", "0.1", "-1e300", "1e15"),
+        literals=("0", "1.5", "0.1", "-1e99", "1e15"),
     ),
     "r": Kind(
         type="FLOAT",

@@ -1,7 +1,7 @@
 """The corpora at a Trino that enforces by itself, sent by a direct client as ana: `python -m tests.redteam.native FILE.json`.
 
-What is right there is what the same Trino answers over a table that holds the permitted rows alone. Cases that need other
-rules than the fixture's, or limits of the door's, are told as not run.
+What is right there is what the same Trino answers over a table that holds the permitted rows alone. Cases with parameters of the
+door's, and those that need other rows than the fixture's, are told as not run.
 """
 
 import argparse
@@ -19,17 +19,24 @@ from typing import Any
 from trino.exceptions import Error as TrinoError
 
 from mesh_defs.model.names import literal
+from mesh_defs.trino.policy_server import Sight
+from mesh_defs.trino.serve import sight_of
 from tests.redteam import markers
 from tests.redteam.cases import Case, Corpus, read_corpus
-from tests.redteam.data import ANA, PURPOSE
+from tests.redteam.data import ANA, PURPOSE, World
 from tests.redteam.door import Outcome
+from tests.redteam.fixture import variant
+from tests.redteam.policies import arranged
 from tests.redteam.reference import same_rows
 from tests.redteam.run import Stage, staged
-from tests.redteam.verdict import Kind, Verdict
+from tests.redteam.verdict import Kind, Verdict, worst
 from tests.trino_server import Asking, Trino, asking, machine_here, watched
 
-_PRODUCT = re.compile(r'(?i)"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
-_UNSTEADY = re.compile(r"random|uuid|now\(|current_|localtime|shuffle", re.IGNORECASE)
+# A product by its name, or by that of its place. What it is elsewhere stands in a text too: an answer may hold it.
+_PRODUCT = re.compile(r'(?i)(?:\b\w+_(?:iceberg|postgres)\.)?"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
+_PERMITTED = "permitted"
+_UNSTEADY = re.compile(r"random|uuid|now\(|current_|localtime|shuffle|any_value", re.IGNORECASE)
+_REFUSED = "only queries are answered here"  # the policy server's words to what is none
 _TYPES = {"INTEGER": "INTEGER", "DOUBLE": "DOUBLE"}
 
 
@@ -60,12 +67,13 @@ class Client:
 
 @dataclass(frozen=True, kw_only=True)
 class Attacked:
-    """A Trino that enforces, the one that it is held against, and what an attacker knows."""
+    """A Trino that enforces, the one that it is held against, and what an attacker knows. The last of `sights` decides."""
 
     stage: Stage
     native: Asking
     client: Client
     permitted: Client
+    sights: list[Sight]
 
     def readings(self, text: str) -> str:
         """Placeholders as what they are there."""
@@ -76,9 +84,28 @@ class Attacked:
         return text.replace("{{}}", "{}")
 
     def judged(self, case: Case) -> Verdict:
-        """What came back, held against the permitted rows alone."""
-        if case.policy is not None or case.oracle == "dos" or case.parameters:
-            return Verdict(kind="not_run", why=f"needs {case.policy or 'what the door has: ' + case.oracle}")
+        """What came back, held against the permitted rows alone; under other rules, the worst of what came back."""
+        if case.parameters:
+            return Verdict(kind="not_run", why="it has parameters of the door's")
+        if case.policy is None:
+            return self._asked(case)
+        told = arranged(case.policy, self.stage.fixture.world)
+        if told.anew or not told.worlds:
+            return Verdict(kind="not_run", why=told.why_not or "it needs other rows")
+        return worst([self._under(world, case) for world in told.worlds.values()])
+
+    def _under(self, world: World, case: Case) -> Verdict:
+        """Ask the same Trino under other access rules."""
+        settings = self.stage.fixture.settings
+        varied = variant(self.stage.fixture, settings.root.with_name(f"native-{len(self.sights)}"), world)
+        varied.open()  # which builds its snapshot
+        self.sights.append(sight_of(varied.settings))
+        try:
+            return self._asked(case)
+        finally:
+            self.sights.append(self.sights[0])
+
+    def _asked(self, case: Case) -> Verdict:
         sql = self.readings(case.sql)
         verdict, outcome = self._one(case, sql)
         if case.sql_b is None or verdict.kind not in ("safe", "answered"):
@@ -89,21 +116,30 @@ class Attacked:
 
     def _one(self, case: Case, sql: str) -> tuple[Verdict, Outcome]:
         mine, right = self.client.ask(sql), self.permitted.ask(sql)
-        alike = mine.answered and right.answered and same_rows(mine.rows, right.rows)
+        alike = mine.answered and right.answered and same_rows(mine.rows, self._named(right.rows))
         if not alike and (hits := markers.leaks(mine, sql, case.extra_markers)):
             return Verdict(kind="leak", why="; ".join(hits[:3])), mine
         if named := markers.metadata(mine, sql, self.stage.judge.names) if case.meta else []:
             return Verdict(kind="metadata", why=f"names {', '.join(named)[:200]}"), mine
-        if alike or mine.error == "PERMISSION_DENIED" or (mine.error is not None and not right.answered):
+        # Other rules may show nothing of a table, and let every query of it fail.
+        nothing = case.policy is not None and not mine.rows
+        if alike or nothing or mine.error == "PERMISSION_DENIED" or (mine.error is not None and not right.answered):
             answered: Kind = "answered" if mine.answered else "refused"
             return Verdict(kind=answered if case.oracle == "benign" else "safe"), mine
         if mine.answered:
             steady = right.answered and not _UNSTEADY.search(sql)
             why = f"{len(mine.rows)} rows, where the permitted rows alone give {right.error or len(right.rows)}"
             return Verdict(kind="wrong" if steady or case.oracle == "must_reject" else "safe", why=why), mine
-        if mine.error == "QUERY_REJECTED":
+        if mine.error in ("QUERY_REJECTED", "EXCEEDED_TIME_LIMIT") or _REFUSED in " ".join(mine.texts):
             return Verdict(kind="safe"), mine
         return Verdict(kind="leak", why=f"fails ({mine.error}) where the permitted rows alone give an answer"), mine
+
+    def _named(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """With the attacker's own text as it was sent to the one that enforces: an answer may be just that."""
+        there = self.client.catalogs["sales"]
+        return [
+            tuple(v.replace(f"{_PERMITTED}.", f"{there}.") if isinstance(v, str) else v for v in row) for row in rows
+        ]
 
 
 @contextmanager
@@ -111,9 +147,9 @@ def attacked(kind: str = "iceberg") -> Iterator[Attacked]:
     """The README's fixture, a Trino that asks its policy server, and one with the permitted rows alone."""
     with staged(kind, engine="trino") as stage:
         folder = stage.ground.folder("native")
-        native = stage.ground.exits.enter_context(
-            asking(stage.fixture.settings, machine_here(folder / "n"), folder / "o")
-        )
+        sights = [sight_of(stage.fixture.settings)]
+        made = asking(stage.fixture.settings, machine_here(folder / "n"), folder / "o", sight=lambda: sights[-1]())
+        native = stage.ground.exits.enter_context(made)
         access = stage.fixture.settings.trino
         assert access is not None
         alone = Trino(access.url)
@@ -124,9 +160,9 @@ def attacked(kind: str = "iceberg") -> Iterator[Attacked]:
             user=f"{ANA}+{PURPOSE}",
             catalogs={domain: f"{domain}_{there}" for domain in ("sales", "hr")},
         )
-        permitted = Client(trino=alone, user="tester", catalogs=dict.fromkeys(("sales", "hr"), "permitted"))
+        permitted = Client(trino=alone, user="tester", catalogs=dict.fromkeys(("sales", "hr"), _PERMITTED))
         with watched(native):
-            yield Attacked(stage=stage, native=native, client=client, permitted=permitted)
+            yield Attacked(stage=stage, native=native, client=client, permitted=permitted, sights=sights)
 
 
 def _fill(trino: Trino, stage: Stage) -> None:

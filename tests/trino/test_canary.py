@@ -9,12 +9,13 @@ from mesh_defs.model.place import TrinoAccess
 from mesh_defs.settings import load_settings
 from mesh_defs.trino import serve
 from mesh_defs.trino.canary import SEEN, TRUSTED_SECONDS, Canary
+from mesh_defs.trino.coordinator import Coordinator
 from mesh_defs.trino.names import names_of
 from mesh_defs.trino.policy_server import PolicyServer
 from mesh_defs.trino.serve import watch
 from tests.meshes import make_mesh
 
-TRINO = TrinoAccess(url="http://127.0.0.1:9", user="someone")
+NOWHERE = Coordinator(TrinoAccess(url="http://127.0.0.1:9", user="someone"))
 
 
 class Clock:
@@ -44,25 +45,26 @@ def test_a_reading_that_is_not_filtered_and_masked_ends_trust(rows: list[list[ob
     assert not canary.trusted
 
 
-def test_a_trino_that_is_gone_is_trusted_no_more() -> None:
+def test_a_trino_that_is_gone_is_trusted_no_more(caplog: pytest.LogCaptureFixture) -> None:
     canary, stop = Canary("c"), threading.Event()
     canary.returned(SEEN)
     stop.set()
-    watch(canary, TRINO, stop)
+    watch(canary, NOWHERE, stop)
     assert not canary.trusted
+    assert "does not answer: see --trino" in caplog.text
 
 
 def test_a_thread_that_dies_leaves_no_trust_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     canary = Canary("c", clock)
 
-    def dies(access: TrinoAccess) -> list[list[object]]:
+    def dies(at: Coordinator, sql: str) -> list[list[object]]:
         raise RuntimeError
 
     canary.returned(SEEN)
-    monkeypatch.setattr(serve, "_rows", dies)
+    monkeypatch.setattr(Coordinator, "rows", dies)
     with pytest.raises(RuntimeError):
-        watch(canary, TRINO, threading.Event())
+        watch(canary, NOWHERE, threading.Event())
     clock.now += TRUSTED_SECONDS
     assert not canary.trusted
 
@@ -76,7 +78,7 @@ def test_policy_servers_with_one_secret_know_one_another() -> None:
     assert ours.is_anothers(anothers.filters)
     assert ours.is_anothers(anothers.canary)
     assert secret not in f"{ours}{ours.canary}{ours.filters}"
-    assert ours.filters not in f"{ours!r}{PolicyServer(lambda: None, Canary(ours.canary), ours)!r}"  # type: ignore[arg-type, return-value]
+    assert ours.filters not in f"{ours!r}{PolicyServer(lambda: None, Canary(ours.canary), ours, lambda user: [])!r}"  # type: ignore[arg-type, return-value]
 
 
 def test_a_secret_that_could_be_guessed_is_refused() -> None:
