@@ -3,6 +3,7 @@
 A run reads not only what its own analysis needs, but what all earlier ones of the same room need to be compared with it.
 """
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from mesh_defs.sql.partial import INNER_KEY, OUTER_KEY, Own, partial_sql
 # Whole numbers and decimals: they add up to the same in every order, and on every engine. Of at most 19 digits: no sum or
 # product of them is too large for an engine, so that no run fails by what the rows hold.
 _WHOLE = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(1?\d, ?(?P<scale>\d+)\)")
+# How tokens are made of a run's secret; a next number when that changes: parties who differ must not find it out by an
+# empty answer (`steps.bound`).
+TOKENS = "mesh-room-tokens-2"
 Versions = Mapping[str, str]
 _UNITS = pa.decimal128(38, 0)
 
@@ -52,7 +56,10 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenKey:
-    """Two keys of one run, as hexadecimal digits: persons become tokens under both, one inside the other."""
+    """Two keys of one run, of 128 bits in base64: persons become tokens under both, one inside the other.
+
+    As strong as X25519, by which the run's secret travels; and so short that key and text mostly fit one block of SHA-256.
+    """
 
     inner: str
     outer: str
@@ -73,8 +80,9 @@ def token_key(run_key: bytes, run: str) -> TokenKey:
     """Derive a run's two keys from its secret of 32 bytes (HKDF, RFC 5869)."""
     if len(run_key) != 32:
         raise ValueError("a run's key has 32 bytes")
-    made = HKDF(algorithm=SHA256(), length=64, salt=None, info=b"mesh-room-tokens-1 " + run.encode()).derive(run_key)
-    return TokenKey(inner=made[:32].hex(), outer=made[32:].hex())
+    made = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"{TOKENS} {run}".encode()).derive(run_key)
+    inner, outer = (base64.b64encode(each).decode().rstrip("=") for each in (made[:16], made[16:]))
+    return TokenKey(inner=inner, outer=outer)
 
 
 def extracts_of(analysis: Analysis, earlier: Iterable[Analysis], agreement: Agreement) -> tuple[Extract, ...]:

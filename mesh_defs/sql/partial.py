@@ -14,7 +14,9 @@ from mesh_defs.sql.uniform import call
 
 # Parameters of the SELECT, so that no key stands in a text.
 INNER_KEY, OUTER_KEY = "inner_key", "outer_key"
-TOKEN, ROWS = "token", "n"
+PERSON, TOKEN, ROWS = "person", "token", "n"
+# Of the inner hash as many digits go on as a key has bits to choose from; what is sent is argued in `cleanroom.parcel`.
+INNER_DIGITS, TOKEN_DIGITS = 32, 24
 OTHER = -1
 
 
@@ -34,27 +36,40 @@ class Own:
 
 
 def partial_sql(own: Own) -> str:
-    """Return a SELECT of `token` (64 hexadecimal digits), the codes d0, d1, …, `n` rows, and for each measure its sum s0, … and
-    its number of values c0, …; one row for each person and codes, in no order.
+    """Return a SELECT of `token` (TOKEN_DIGITS hexadecimal digits), the codes d0, d1, …, `n` rows, and for each measure its sum
+    s0, … and its number of values c0, …; one row for each person and codes, in no order.
 
     A code is the place of the value in the dimension's domain, -1 for any other and for NULL. Rows without a person do not
-    count. Tokens are nested SHA-256 under two keys, which are parameters (NMAC, Bellare, Canetti and Krawczyk 1996).
+    count. Tokens are nested SHA-256 under two keys, which are parameters (NMAC, Bellare, Canetti and Krawczyk 1996), and are
+    made once for each person, not for each row: they are most of the work.
     """
     codes = [exp.column(_name(f"d{n}")) for n in range(len(own.dimensions))]
-    person = exp.column(_name("person"))
+    person = exp.column(_name(PERSON))
     counted = [] if own.once else list(_totals(own.measures))
     grouped = exp.Select(
         expressions=[person, *codes, *(counted or [_as(exp.Literal.number(1), ROWS)])],
         from_=exp.From(this=exp.Subquery(this=_rows(own), alias=_alias("read"))),
         group=exp.Group(expressions=[each.copy() for each in (person, *codes)]),
     )
-    inner = call("sha256", call("concat", exp.Placeholder(this=INNER_KEY), person.copy()))
-    token = call("sha256", call("concat", exp.Placeholder(this=OUTER_KEY), inner))
-    names = [_name(each.alias_or_name) for each in grouped.expressions[1:]]
+    sent = [exp.column(_name(each.alias_or_name), table=_name("persons")) for each in grouped.expressions[1:]]
+    if not codes:  # a person has one row as it is
+        token = _as(_token(exp.column(_name(PERSON), table=_name("persons"))), TOKEN)
+        from_ = exp.From(this=exp.Subquery(this=grouped, alias=_alias("persons")))
+        return write(exp.Select(expressions=[token, *sent], from_=from_))
+    once = exp.Select(
+        expressions=[person.copy()], distinct=exp.Distinct(), from_=exp.From(this=exp.Table(this=_name("persons")))
+    )
+    keyed = exp.Select(
+        expressions=[person.copy(), _as(_token(person.copy()), TOKEN)],
+        from_=exp.From(this=exp.Subquery(this=once, alias=_alias("once"))),
+    )
+    same = [exp.column(_name(PERSON), table=_name(table)) for table in ("persons", "keyed")]
     return write(
         exp.Select(
-            expressions=[_as(token, TOKEN), *(exp.column(name) for name in names)],
-            from_=exp.From(this=exp.Subquery(this=grouped, alias=_alias("persons"))),
+            with_=exp.With(expressions=[exp.CTE(this=grouped, alias=_alias("persons")), exp.CTE(this=keyed, alias=_alias("keyed"))]),
+            expressions=[exp.column(_name(TOKEN), table=_name("keyed")), *sent],
+            from_=exp.From(this=exp.Table(this=_name("persons"))),
+            joins=[exp.Join(this=exp.Table(this=_name("keyed")), on=exp.EQ(this=same[0], expression=same[1]))],
         )
     )
 
@@ -66,11 +81,22 @@ def columns_of(own: Own) -> tuple[str, ...]:
     return (TOKEN, *codes, ROWS, *sums)
 
 
+def _token(person: exp.Expr) -> exp.Expr:
+    inner = _digest(INNER_KEY, person, INNER_DIGITS)
+    return _digest(OUTER_KEY, inner, TOKEN_DIGITS)
+
+
+def _digest(key: str, text: exp.Expr, digits: int) -> exp.Expr:
+    """The first digits of SHA-256 of a key and a text."""
+    whole = call("sha256", call("concat", exp.Placeholder(this=key), text))
+    return call("substr", whole, exp.Literal.number(1), exp.Literal.number(digits))
+
+
 def _rows(own: Own) -> exp.Select:
     """One row for each row of the join, with codes instead of values. Tables of one party meet by the person alone."""
     aliases = {table.name: f"t{n}" for n, table in enumerate(own.tables)}
     persons = [exp.column(_name(table.person), table=_name(aliases[table.name])) for table in own.tables]
-    shown = [_as(_cast(persons[0].copy(), "VARCHAR"), "person")]
+    shown = [_as(_cast(persons[0].copy(), "VARCHAR"), PERSON)]
     shown += [_as(_code(field, own.tables, aliases), f"d{number}") for number, field in enumerate(own.dimensions)]
     if not own.once:
         shown += [_as(_column(field, aliases), f"m{number}") for number, field in enumerate(own.measures)]
