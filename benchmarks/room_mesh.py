@@ -4,6 +4,7 @@ Measures nothing: `benchmarks.room` does. Persons are known by made-up addresses
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from mesh_defs.settings import Settings, load_settings
 ROOM, PUBLISHER, ADVERTISER, JOIN = "reach", "publisher", "advertiser", "neutral"
 CAMPAIGNS = tuple(f"campaign {n}" for n in range(20))
 START_SECONDS_MAX = 120.0
+_CLOSED_SECONDS_MAX = 30.0
 # Every person is a customer, and every impression is of a person and a campaign that were drawn alike: about as many
 # different pairs of both as there can be.
 CUSTOMERS = "SELECT substr(md5(CAST(n AS VARCHAR)), 1, 12) || '@mail.example' AS email FROM range({persons}) AS _(n)"
@@ -171,6 +173,15 @@ class Processes:
         assert answer is not None
         return answer.release.groups
 
+    def settled(self) -> list[Exchange]:
+        """All exchanges, once each is over. Connections of people and processes end a moment after their answers."""
+        until = time.monotonic() + _CLOSED_SECONDS_MAX
+        while not all(each.kind for each in self.exchanges):
+            if time.monotonic() > until:
+                raise AssertionError("a connection stays open")
+            time.sleep(0.01)
+        return self.exchanges
+
     def cpu_seconds(self) -> float:
         """What all processes and what they started have spent so far; not this one, which measures."""
         total = 0.0
@@ -231,6 +242,10 @@ def _domain(party: str, file: Path) -> dict[str, str]:
 
 def _agree(meshes: Mapping[str, Settings], urls: Mapping[str, str]) -> None:
     """Write one agreement into all meshes, signed by both parties; forget what was asked."""
+    for settings in meshes.values():
+        for file in (*settings.home.glob("ledger.*"), *settings.secrets.glob("ledger.*")):
+            file.unlink()
+        shutil.rmtree(settings.home / "rooms", ignore_errors=True)
     body = yaml.safe_dump(_agreement(meshes, urls), sort_keys=False)
     folders = {name: folder_of(settings, ROOM) for name, settings in meshes.items()}
     for each in folders.values():

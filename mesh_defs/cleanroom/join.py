@@ -17,7 +17,11 @@ Partials = Mapping[str, pa.Table]
 CONTRIBUTIONS = "contributions"
 # What is known of a table because it was looked at (`parcel.unwrapped`); nothing that anybody sent.
 ONCE = {b"rows": b"each person once for each combination of codes"}
-_LOCKED = ("SET enable_external_access = false", "SET lock_configuration = true")
+_LOCKED = (
+    "SET preserve_insertion_order = false",  # of no use here, and half of what writing `contributions` takes
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
 
 
 @contextmanager
