@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,9 +16,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from mesh_defs.errors import AnalysisRejectedError
 from mesh_defs.model.query import EngineName, QueryRequest
 from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field, SharedTable
-from mesh_defs.query.platform import Platform
-from mesh_defs.query.run import run_query
 from mesh_defs.sql.partial import INNER_KEY, OUTER_KEY, Own, partial_sql
+
+if TYPE_CHECKING:
+    from mesh_defs.query.platform import Platform
 
 # Whole numbers and decimals: they add up to the same in every order, and on every engine. Of at most 19 digits: no sum or
 # product of them is too large for an engine, so that no run fails by what the rows hold.
@@ -48,7 +50,7 @@ class Seat:
     """Where a party reads: its own platform, and as whom it asks its own door."""
 
     party: str
-    platform: Platform
+    platform: "Platform"
     principal: str
     purpose: str
     engine: EngineName | None = None
@@ -106,6 +108,8 @@ def partial(
 
     MeshError when the door does not answer, AnalysisRejectedError for a measure that is neither whole nor decimal.
     """
+    from mesh_defs.query.run import run_query  # the join knows extracts, and neither needs a door nor waits for one
+
     own = own_of(extract, agreement, seat, analyst=analyst)
     products = {table.product for table in own.tables}
     request = QueryRequest(
@@ -157,7 +161,7 @@ def _within(field: Field, asked: Iterable[Analysis], agreement: Agreement) -> tu
     return tuple(value for value in agreement.domain(field) if value in wanted)
 
 
-def _decimals(field: Field, tables: Iterable[SharedTable], platform: Platform) -> int:
+def _decimals(field: Field, tables: Iterable[SharedTable], platform: "Platform") -> int:
     (table,) = (table for table in tables if table.name == field.table)
     contract = platform.mesh.contracts.get(table.product)
     column = contract.column(field.column) if contract else None
