@@ -25,7 +25,7 @@ import duckdb
 
 from benchmarks import room_privacy
 from benchmarks.report import Target, report
-from benchmarks.room_mesh import ADVERTISER, JOIN, PUBLISHER, QUESTION, Exchange, Processes, Table, processes, tables
+from benchmarks.room_mesh import ADVERTISER, PUBLISHER, QUESTION, Exchange, Processes, Table, processes, tables
 
 TARGETS: Mapping[str, Target] = {
     "room_seconds": {"at_most": 5.0},

@@ -39,13 +39,13 @@ from mesh_defs.settings import Settings, load_settings
 ROOM, PUBLISHER, ADVERTISER, JOIN = "reach", "publisher", "advertiser", "neutral"
 CAMPAIGNS = tuple(f"campaign {n}" for n in range(20))
 START_SECONDS_MAX = 120.0
-_CLOSED_SECONDS_MAX = 30.0
+_CLOSED_SECONDS_MAX, _IDLE_SECONDS = 30.0, 2.0
 # Every person is a customer, and every impression is of a person and a campaign that were drawn alike: about as many
 # different pairs of both as there can be.
 CUSTOMERS = "SELECT substr(md5(CAST(n AS VARCHAR)), 1, 12) || '@mail.example' AS email FROM range({persons}) AS _(n)"
-IMPRESSIONS = """
-SELECT substr(md5(CAST(CAST(floor(random() * {persons}) AS BIGINT) AS VARCHAR)), 1, 12) || '@mail.example' AS email,
-    n AS impression_id, 'campaign ' || CAST(floor(random() * 20) AS INTEGER) AS campaign, CAST(1 + floor(random() * 5000) AS BIGINT) AS cost
+IMPRESSIONS = """SELECT n AS impression_id,
+    substr(md5(CAST(CAST(floor(random() * {persons}) AS BIGINT) AS VARCHAR)), 1, 12) || '@mail.example' AS email,
+    'campaign ' || CAST(floor(random() * 20) AS INTEGER) AS campaign, CAST(1 + floor(random() * 5000) AS BIGINT) AS cost
 FROM range({rows}) AS _(n)"""
 QUESTION = """SELECT i.campaign, count(*) AS shown, count(DISTINCT i.email) AS reached, sum(i.cost) AS cost
 FROM publisher.impressions AS i JOIN advertiser.customers AS c ON i.email = c.email GROUP BY i.campaign"""
@@ -173,6 +173,13 @@ class Processes:
         assert answer is not None
         return answer.release.groups
 
+    def wait_until_idle(self) -> None:
+        """Let them finish what they do when they start: an advertiser's process takes the digest of what it signed."""
+        spent = -1.0
+        while spent < (now := self.cpu_seconds()):
+            spent = now
+            time.sleep(_IDLE_SECONDS)
+
     def settled(self) -> list[Exchange]:
         """All exchanges, once each is over. Connections of people and processes end a moment after their answers."""
         until = time.monotonic() + _CLOSED_SECONDS_MAX
@@ -227,7 +234,9 @@ def processes(folder: Path, made: Mapping[str, Table]) -> Iterator[Processes]:
         running = {name: stack.enter_context(_process(meshes[name], name, tap.target)) for name, tap in taps.items()}
         for tap in taps.values():
             _wait_for(tap.target)
-        yield Processes(advertiser=meshes[ADVERTISER], exchanges=exchanges, running=running)
+        room = Processes(advertiser=meshes[ADVERTISER], exchanges=exchanges, running=running)
+        room.wait_until_idle()
+        yield room
 
 
 def _domain(party: str, file: Path) -> dict[str, str]:
@@ -262,9 +271,13 @@ def _agreement(meshes: Mapping[str, Settings], urls: Mapping[str, str]) -> dict[
     named = {
         name: {"name": name, "key": make_identity(settings)[0], "url": urls[name]} for name, settings in meshes.items()
     }
-    customers = {"name": "advertiser.customers", "party": ADVERTISER, "product": "advertiser.customers"}
+    customers: dict[str, Any] = {"name": "advertiser.customers", "party": ADVERTISER, "product": "advertiser.customers"}
     customers |= {"person": "email", "rules": ["counts"]}
-    impressions = {"name": "publisher.impressions", "party": PUBLISHER, "product": "publisher.impressions"}
+    impressions: dict[str, Any] = {
+        "name": "publisher.impressions",
+        "party": PUBLISHER,
+        "product": "publisher.impressions",
+    }
     measures = {"cost": {"functions": ["sum", "avg"]}}
     impressions |= {"person": "email", "rules": ["counts"], "dimensions": {"campaign": list(CAMPAIGNS)}}
     return {

@@ -1,8 +1,9 @@
 """A private aggregate against the plain one: how far off it is, clipping included, and what it costs.
 
-Measured by `python -m benchmarks.room`, beside what a room between organisations takes. Both are computed in one engine, from the same rows in memory: the plain query joins, counts rows and distinct persons, and adds
-up; the private one joins, adds up for each person and group, bounds, adds up, and draws noise. CPU seconds, medians; ratios
-are taken within a repeat. Errors are means over groups of |private - plain| / plain. Tokens and the network are not in it.
+Measured by `python -m benchmarks.room`, beside what a room between organisations takes. Both are computed in one engine, from
+the same rows in memory: the plain query joins, counts rows and distinct persons, and adds up; the private one joins, adds up
+for each person and group, bounds, adds up, and draws noise. CPU seconds, medians; ratios are taken within a repeat. Errors are
+means over groups of |private - plain| / plain. Tokens and the network are not in it.
 """
 
 import base64
@@ -147,4 +148,3 @@ def _agreement(*, groups_max: int = GROUPS, narrower: int = 1) -> Agreement:
             delta=1e-6,
         ),
     )
-

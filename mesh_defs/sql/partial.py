@@ -44,34 +44,17 @@ def partial_sql(own: Own) -> str:
     made once for each person, not for each row: they are most of the work.
     """
     codes = [exp.column(_name(f"d{n}")) for n in range(len(own.dimensions))]
-    person = exp.column(_name(PERSON))
     counted = [] if own.once else list(_totals(own.measures))
-    grouped = exp.Select(
-        expressions=[person, *codes, *(counted or [_as(exp.Literal.number(1), ROWS)])],
+    persons = exp.Select(
+        expressions=[_person(), *codes, *(counted or [_as(exp.Literal.number(1), ROWS)])],
         from_=exp.From(this=exp.Subquery(this=_rows(own), alias=_alias("read"))),
-        group=exp.Group(expressions=[each.copy() for each in (person, *codes)]),
+        group=exp.Group(expressions=[_person(), *(each.copy() for each in codes)]),
     )
-    sent = [exp.column(_name(each.alias_or_name), table=_name("persons")) for each in grouped.expressions[1:]]
-    if not codes:  # a person has one row as it is
-        token = _as(_token(exp.column(_name(PERSON), table=_name("persons"))), TOKEN)
-        from_ = exp.From(this=exp.Subquery(this=grouped, alias=_alias("persons")))
-        return write(exp.Select(expressions=[token, *sent], from_=from_))
-    once = exp.Select(
-        expressions=[person.copy()], distinct=exp.Distinct(), from_=exp.From(this=exp.Table(this=_name("persons")))
-    )
-    keyed = exp.Select(
-        expressions=[person.copy(), _as(_token(person.copy()), TOKEN)],
-        from_=exp.From(this=exp.Subquery(this=once, alias=_alias("once"))),
-    )
-    same = [exp.column(_name(PERSON), table=_name(table)) for table in ("persons", "keyed")]
-    return write(
-        exp.Select(
-            with_=exp.With(expressions=[exp.CTE(this=grouped, alias=_alias("persons")), exp.CTE(this=keyed, alias=_alias("keyed"))]),
-            expressions=[exp.column(_name(TOKEN), table=_name("keyed")), *sent],
-            from_=exp.From(this=exp.Table(this=_name("persons"))),
-            joins=[exp.Join(this=exp.Table(this=_name("keyed")), on=exp.EQ(this=same[0], expression=same[1]))],
-        )
-    )
+    sent = [exp.column(_name(each.alias_or_name), table=_name("persons")) for each in persons.expressions[1:]]
+    if codes:
+        return write(_keyed(persons, sent))
+    from_ = exp.From(this=exp.Subquery(this=persons, alias=_alias("persons")))
+    return write(exp.Select(expressions=[_as(_token(_person()), TOKEN), *sent], from_=from_))
 
 
 def columns_of(own: Own) -> tuple[str, ...]:
@@ -81,9 +64,25 @@ def columns_of(own: Own) -> tuple[str, ...]:
     return (TOKEN, *codes, ROWS, *sums)
 
 
+def _keyed(persons: exp.Select, sent: Sequence[exp.Expr]) -> exp.Select:
+    """What is sent of rows of which a person may have several, with her token."""
+    once = exp.Select(expressions=[_person()], distinct=exp.Distinct(), from_=_from("persons"))
+    keyed = exp.Select(
+        expressions=[_person(), _as(_token(_person()), TOKEN)],
+        from_=exp.From(this=exp.Subquery(this=once, alias=_alias("once"))),
+    )
+    ctes = [exp.CTE(this=persons, alias=_alias("persons")), exp.CTE(this=keyed, alias=_alias("keyed"))]
+    same = exp.EQ(this=_person("persons"), expression=_person("keyed"))
+    return exp.Select(
+        with_=exp.With(expressions=ctes),
+        expressions=[exp.column(_name(TOKEN), table=_name("keyed")), *sent],
+        from_=_from("persons"),
+        joins=[exp.Join(this=exp.Table(this=_name("keyed")), on=same)],
+    )
+
+
 def _token(person: exp.Expr) -> exp.Expr:
-    inner = _digest(INNER_KEY, person, INNER_DIGITS)
-    return _digest(OUTER_KEY, inner, TOKEN_DIGITS)
+    return _digest(OUTER_KEY, _digest(INNER_KEY, person, INNER_DIGITS), TOKEN_DIGITS)
 
 
 def _digest(key: str, text: exp.Expr, digits: int) -> exp.Expr:
@@ -144,6 +143,14 @@ def _table(table: SharedTable, aliases: Mapping[str, str]) -> exp.Table:
 
 def _literal(value: DimensionValue) -> exp.Expr:
     return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)
+
+
+def _person(table: str | None = None) -> exp.Column:
+    return exp.column(_name(PERSON), table=_name(table) if table else None)
+
+
+def _from(name: str) -> exp.From:
+    return exp.From(this=exp.Table(this=_name(name)))
 
 
 def _as(value: exp.Expr, name: str) -> exp.Alias:
