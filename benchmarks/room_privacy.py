@@ -1,13 +1,11 @@
 """A private aggregate against the plain one: how far off it is, clipping included, and what it costs.
 
-    python -m benchmarks.room_privacy [--persons 1_000_000] [--rows 6_000_000] [--repeats 5] [--json]
-
-Both are computed in one engine, from the same rows in memory: the plain query joins, counts rows and distinct persons, and adds
-up; the private one joins, adds up for each person and group, bounds, adds up, and draws noise. CPU seconds, medians; ratios
-are taken within a repeat. Errors are means over groups of |private - plain| / plain. Tokens and the network are not in it.
+Measured by `python -m benchmarks.room`, beside what a room between organisations takes. Both are computed in one engine, from
+the same rows in memory: the plain query joins, counts rows and distinct persons, and adds up; the private one joins, adds up
+for each person and group, bounds, adds up, and draws noise. CPU seconds, medians; ratios are taken within a repeat. Errors are
+means over groups of |private - plain| / plain. Tokens and the network are not in it.
 """
 
-import argparse
 import base64
 import secrets
 import statistics
@@ -18,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.report import Target, report
+from benchmarks.report import Target
 from mesh_defs.cleanroom.join import CONTRIBUTIONS
 from mesh_defs.cleanroom.privacy import Plan, plan_of, private_groups, totals
 from mesh_defs.model.room import (
@@ -54,18 +52,6 @@ FROM impressions JOIN customers USING (person) GROUP BY campaign ORDER BY campai
 SHAPED = f"""CREATE OR REPLACE TEMP TABLE {CONTRIBUTIONS} AS
 SELECT person, campaign AS g0, CAST(count(*) AS HUGEINT) AS n, sum(cost) AS s0, CAST(count(cost) AS HUGEINT) AS c0
 FROM impressions JOIN customers USING (person) GROUP BY person, campaign"""
-
-
-def main() -> int:
-    """Measure and print; returns 1 when a target was missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--persons", type=int, default=1_000_000)
-    parser.add_argument("--rows", type=int, default=6_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    figures = measured(persons=asked.persons, rows=asked.rows, repeats=asked.repeats)
-    return report(figures, TARGETS, as_json=asked.json)
 
 
 def measured(*, persons: int, rows: int, repeats: int) -> dict[str, float]:
@@ -162,7 +148,3 @@ def _agreement(*, groups_max: int = GROUPS, narrower: int = 1) -> Agreement:
             delta=1e-6,
         ),
     )
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

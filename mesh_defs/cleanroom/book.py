@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mesh_defs.cleanroom.budget import ABANDONED, ASKED, KINDS, RECEIVED, RELEASED, Account, require_left
 from mesh_defs.cleanroom.differencing import Earlier
@@ -18,8 +18,10 @@ from mesh_defs.cleanroom.privacy import plan_of
 from mesh_defs.cleanroom.run import Run
 from mesh_defs.documents.room import digest_of
 from mesh_defs.errors import AccessDeniedError, AnalysisRejectedError, MeshError, StorageError, UnreachableError
-from mesh_defs.ledger import Ledger, LedgerEntry
 from mesh_defs.model.room import Aggregate, Agreement, Analysis, Field, Group, Number, Release, Withheld
+
+if TYPE_CHECKING:
+    from mesh_defs.ledger import Ledger, LedgerEntry
 
 _TRIES_MAX = 100
 # A run that takes longer has lost its process.
@@ -71,7 +73,7 @@ class Page:
 class Book:
     """Reads and writes one room's entries; safe for many processes. StorageError when the ledger cannot be used."""
 
-    ledger: Ledger
+    ledger: "Ledger"
     agreement: Agreement
 
     def page(self) -> Page:
@@ -92,7 +94,7 @@ class Book:
             account=fold.account,
         )
 
-    def begin(self, run: Run, versions: Mapping[str, str], *, at: datetime) -> LedgerEntry:
+    def begin(self, run: Run, versions: Mapping[str, str], *, at: datetime) -> "LedgerEntry":
         """Record that a run may begin. AnalysisRejectedError for another population; AccessDeniedError when the run does not
         know of a release that it is to be compared with; BudgetExhaustedError when the room cannot pay for its noise.
 
@@ -124,7 +126,7 @@ class Book:
                 return entry
         raise self._busy()
 
-    def release(self, release: Release, *, numbers: bool, at: datetime, sha256: str | None = None) -> LedgerEntry:
+    def release(self, release: Release, *, numbers: bool, at: datetime, sha256: str | None = None) -> "LedgerEntry":
         """Record what came out; `numbers` for a party that may have them, otherwise which groups were shown.
 
         `sha256`: what all parties sign for. AccessDeniedError when the run is not under way.
@@ -153,12 +155,12 @@ class Book:
         page = self.page()
         return run in page.unsettled or any(each.run == run for each in page.releases)
 
-    def receive(self, run: str, groups: tuple[Group, ...], *, at: datetime) -> LedgerEntry:
+    def receive(self, run: str, groups: tuple[Group, ...], *, at: datetime) -> "LedgerEntry":
         """Record the numbers of a release that is on record without them."""
         body = {**self._about(run), "groups": groups_as_json(groups, numbers=True)}
         return self.ledger.append(RECEIVED, body, at=at)
 
-    def abandon(self, run: str, why: str, *, returned: bool, at: datetime) -> LedgerEntry:
+    def abandon(self, run: str, why: str, *, returned: bool, at: datetime) -> "LedgerEntry":
         """Record that nothing came out; `returned`: the budget too, for nothing was computed that anybody could have."""
         return self.ledger.append(ABANDONED, {**self._about(run), "why": why, "returned": returned}, at=at)
 
@@ -230,7 +232,7 @@ class _Fold:
     account: Account = field(default_factory=Account)
     unsettled: dict[str, datetime] = field(default_factory=dict)
 
-    def add(self, entry: LedgerEntry, digest: str) -> None:
+    def add(self, entry: "LedgerEntry", digest: str) -> None:
         body, run = entry.body, str(entry.body["run"])
         current = body["agreement"] == digest
         self.account.add(entry)

@@ -5,12 +5,15 @@ One budget for a room over all versions of its agreement, whoever asks. Knows no
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mesh_defs.cleanroom.noise import epsilon_of
 from mesh_defs.cleanroom.rules import Asked, Terms
 from mesh_defs.errors import AnalysisRejectedError, BudgetExhaustedError
-from mesh_defs.ledger import Ledger, LedgerDamagedError, LedgerEntry
 from mesh_defs.model.room import Agreement, PrivacyBudget
+
+if TYPE_CHECKING:  # the join has no ledger
+    from mesh_defs.ledger import Ledger, LedgerEntry
 
 ASKED, RELEASED, RECEIVED, ABANDONED = KINDS = ("room-asked", "room-released", "room-received", "room-abandoned")
 
@@ -32,7 +35,7 @@ class Account:
         """Whether there ever was such a run."""
         return run in self._reserved or run in self._released or run in self._returned
 
-    def add(self, entry: LedgerEntry) -> None:
+    def add(self, entry: "LedgerEntry") -> None:
         """Take in the room's next entry. LedgerDamagedError for an amount that is none."""
         run = str(entry.body.get("run"))
         if entry.kind == ASKED:
@@ -61,7 +64,7 @@ def require_left(micro_rho: object, account: Account, agreement: Agreement) -> N
         raise BudgetExhaustedError(what, where=f"room '{agreement.id}'", fix=fix)
 
 
-def account_of(room: str, ledger: Ledger) -> Account:
+def account_of(room: str, ledger: "Ledger") -> Account:
     """Return what the ledger's entries of one room come to, over all versions of its agreement."""
     account = Account()
     for entry in ledger.entries(kinds=KINDS, limit=None, oldest_first=True):
@@ -70,12 +73,12 @@ def account_of(room: str, ledger: Ledger) -> Account:
     return account
 
 
-def spent(agreement: Agreement, ledger: Ledger) -> int:
+def spent(agreement: Agreement, ledger: "Ledger") -> int:
     """Millionths of rho that the room has spent."""
     return account_of(agreement.id, ledger).spent
 
 
-def left(agreement: Agreement, ledger: Ledger) -> int:
+def left(agreement: Agreement, ledger: "Ledger") -> int:
     """Millionths of rho that the room may still spend; 0 also when an amendment allows less than was spent before."""
     return max(0, require_budget(agreement).micro_rho - spent(agreement, ledger))
 
@@ -124,8 +127,10 @@ def rho_of(epsilon: object, budget: PrivacyBudget) -> int:
     return least
 
 
-def _amount(entry: LedgerEntry) -> int:
+def _amount(entry: "LedgerEntry") -> int:
     amount = entry.body.get("micro_rho")
     if type(amount) is not int or amount < 0:
+        from mesh_defs.ledger import LedgerDamagedError
+
         raise LedgerDamagedError(f"entry {entry.seq} says no amount of rho", where=entry.kind)
     return amount

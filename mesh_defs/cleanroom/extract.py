@@ -3,9 +3,11 @@
 A run reads not only what its own analysis needs, but what all earlier ones of the same room need to be compared with it.
 """
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,13 +16,17 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from mesh_defs.errors import AnalysisRejectedError
 from mesh_defs.model.query import EngineName, QueryRequest
 from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field, SharedTable
-from mesh_defs.query.platform import Platform
-from mesh_defs.query.run import run_query
 from mesh_defs.sql.partial import INNER_KEY, OUTER_KEY, Own, partial_sql
+
+if TYPE_CHECKING:
+    from mesh_defs.query.platform import Platform
 
 # Whole numbers and decimals: they add up to the same in every order, and on every engine. Of at most 19 digits: no sum or
 # product of them is too large for an engine, so that no run fails by what the rows hold.
 _WHOLE = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(1?\d, ?(?P<scale>\d+)\)")
+# How tokens are made of a run's secret; a next number when that changes: parties who differ must not find it out by an
+# empty answer (`steps.bound`).
+TOKENS = "mesh-room-tokens-2"
 Versions = Mapping[str, str]
 _UNITS = pa.decimal128(38, 0)
 
@@ -44,7 +50,7 @@ class Seat:
     """Where a party reads: its own platform, and as whom it asks its own door."""
 
     party: str
-    platform: Platform
+    platform: "Platform"
     principal: str
     purpose: str
     engine: EngineName | None = None
@@ -52,7 +58,10 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenKey:
-    """Two keys of one run, as hexadecimal digits: persons become tokens under both, one inside the other."""
+    """Two keys of one run, of 128 bits in base64: persons become tokens under both, one inside the other.
+
+    As strong as X25519, by which the run's secret travels; and so short that key and text mostly fit one block of SHA-256.
+    """
 
     inner: str
     outer: str
@@ -73,8 +82,9 @@ def token_key(run_key: bytes, run: str) -> TokenKey:
     """Derive a run's two keys from its secret of 32 bytes (HKDF, RFC 5869)."""
     if len(run_key) != 32:
         raise ValueError("a run's key has 32 bytes")
-    made = HKDF(algorithm=SHA256(), length=64, salt=None, info=b"mesh-room-tokens-1 " + run.encode()).derive(run_key)
-    return TokenKey(inner=made[:32].hex(), outer=made[32:].hex())
+    made = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"{TOKENS} {run}".encode()).derive(run_key)
+    inner, outer = (base64.b64encode(each).decode().rstrip("=") for each in (made[:16], made[16:]))
+    return TokenKey(inner=inner, outer=outer)
 
 
 def extracts_of(analysis: Analysis, earlier: Iterable[Analysis], agreement: Agreement) -> tuple[Extract, ...]:
@@ -98,6 +108,8 @@ def partial(
 
     MeshError when the door does not answer, AnalysisRejectedError for a measure that is neither whole nor decimal.
     """
+    from mesh_defs.query.run import run_query  # the join knows extracts, and neither needs a door nor waits for one
+
     own = own_of(extract, agreement, seat, analyst=analyst)
     products = {table.product for table in own.tables}
     request = QueryRequest(
@@ -149,7 +161,7 @@ def _within(field: Field, asked: Iterable[Analysis], agreement: Agreement) -> tu
     return tuple(value for value in agreement.domain(field) if value in wanted)
 
 
-def _decimals(field: Field, tables: Iterable[SharedTable], platform: Platform) -> int:
+def _decimals(field: Field, tables: Iterable[SharedTable], platform: "Platform") -> int:
     (table,) = (table for table in tables if table.name == field.table)
     contract = platform.mesh.contracts.get(table.product)
     column = contract.column(field.column) if contract else None

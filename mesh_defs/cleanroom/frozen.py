@@ -5,9 +5,10 @@ own could send is bounded by the other parties' rules, not by this (docs/guides/
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from mesh_defs.cleanroom.extract import Seat
-from mesh_defs.errors import AccessDeniedError, StorageError
+from mesh_defs.errors import AccessDeniedError, MeshError, StorageError
 from mesh_defs.model.query import QueryRequest
 from mesh_defs.model.room import Agreement, SharedTable
 from mesh_defs.query.run import run_query
@@ -44,6 +45,17 @@ def require_frozen(names: Iterable[str], agreement: Agreement, seat: Seat, versi
             if _kept(table, seat, version) != table.digest:
                 fix = "ask with the table that was signed, or agree on a next version"
                 raise AccessDeniedError(f"{table.name} is not what its party signed", fix=fix)
+
+
+def take_digests(agreement: Agreement, seat: Seat) -> None:
+    """Take the digests of the party's signed tables as they are now, so that no question waits for that.
+
+    What is not as it was signed, or cannot be read, is refused where it is asked about.
+    """
+    for table in agreement.tables:
+        if table.party == seat.party and table.digest is not None:
+            with suppress(MeshError):
+                _kept(table, seat, current_versions([table.name], agreement, seat)[table.product])
 
 
 # A version never changes: its digest need not be taken again. By product, version, and what is taken of it.

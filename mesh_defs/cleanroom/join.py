@@ -15,7 +15,13 @@ from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field
 
 Partials = Mapping[str, pa.Table]
 CONTRIBUTIONS = "contributions"
-_LOCKED = ("SET enable_external_access = false", "SET lock_configuration = true")
+# What is known of a table because it was looked at (`parcel.unwrapped`); nothing that anybody sent.
+ONCE = {b"rows": b"each person once for each combination of codes"}
+_LOCKED = (
+    "SET preserve_insertion_order = false",  # of no use here, and half of what writing `contributions` takes
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
 
 
 @contextmanager
@@ -32,12 +38,16 @@ def joining(threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """One extract's partials in the engine, and how an analysis reads them. `relations`: of each party that has tables in it."""
+    """One extract's partials in the engine, and how an analysis reads them. `relations`: of each party that has tables in it.
+
+    `once`: whose partial is known to have each person once for each combination of codes.
+    """
 
     extract: Extract
     agreement: Agreement
     analyst: str
     relations: Mapping[str, str]
+    once: frozenset[str]
 
     @property
     def protected(self) -> tuple[str, ...]:
@@ -87,6 +97,15 @@ class Sides:
             f"SELECT DISTINCT {', '.join(self.own_columns(analysis, self.analyst))} {self.read(analysis, self.analyst)}"
         )
 
+    def as_it_is(self, analysis: Analysis, party: str) -> bool:
+        """Whether a party's partial has each person once for each of the analysis' own groups: it has no other dimensions."""
+        others = set(self.extract.dimensions) - set(analysis.dimensions)
+        return party in self.once and all(self.party(field) != party for field in others)
+
+    def measures(self, party: str) -> int:
+        """How many measures a party's partial has."""
+        return sum(self.party(field) == party for field in self.extract.measures)
+
     def own_columns(self, analysis: Analysis, party: str) -> list[str]:
         """The token and the codes of the analysis' dimensions that are a party's, in its partial."""
         return ["token", *(self.code(field) for field in analysis.dimensions if self.party(field) == party)]
@@ -119,7 +138,8 @@ def sides_of(
     for place, party in enumerate(sorted(partials)):
         relations[party] = f"partial_{number}_{place}"
         connection.register(relations[party], partials[party])
-    return Sides(extract=extract, agreement=agreement, analyst=analyst, relations=relations)
+    once = frozenset(party for party, table in partials.items() if (table.schema.metadata or {}) == ONCE)
+    return Sides(extract=extract, agreement=agreement, analyst=analyst, relations=relations, once=once)
 
 
 def contribute(sides: Sides, analysis: Analysis, connection: duckdb.DuckDBPyConnection) -> None:
@@ -144,14 +164,19 @@ def contribute(sides: Sides, analysis: Analysis, connection: duckdb.DuckDBPyConn
 
 
 def _projected(sides: Sides, analysis: Analysis, party: str) -> str:
-    """A party's partial with the analysis' own dimensions only, which may be fewer than the extract's."""
+    """A party's partial with each person once for each of the analysis' own groups, of which the extract may have more.
+
+    Adding up what is so already takes half the time of a run.
+    """
     if party == sides.analyst:
         return sides.chosen(analysis)
     columns = ", ".join(sides.own_columns(analysis, party))
-    own = [each for each in sides.extract.measures if sides.party(each) == party]
-    sums = [f"sum({kind}{n}) AS {kind}{n}" for n in range(len(own)) for kind in "sc"]
-    totals = ", ".join(["CAST(sum(n) AS HUGEINT) AS n", *sums])
-    return f"SELECT {columns}, {totals} {sides.read(analysis, party)} GROUP BY {columns}"
+    sums = [f"{kind}{n}" for n in range(sides.measures(party)) for kind in "sc"]
+    if sides.as_it_is(analysis, party):
+        shown = [f"CAST({each} AS HUGEINT) AS {each}" for each in ("n", *sums)]
+        return f"SELECT {columns}, {', '.join(shown)} {sides.read(analysis, party)}"
+    totals = [f"CAST(sum({each}) AS HUGEINT) AS {each}" for each in ("n", *sums)]
+    return f"SELECT {columns}, {', '.join(totals)} {sides.read(analysis, party)} GROUP BY {columns}"
 
 
 def _all(conditions: Iterator[str]) -> str:

@@ -9,6 +9,7 @@ birthday bound). That is 3 in 10^17 for two million persons; with 16 bytes it wo
 with 8 bytes 1 in 10^7. Where two meet, one person's rows are taken for another's: a wrong count, nobody's row.
 """
 
+import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mesh_defs.cleanroom.extract import Extract
+from mesh_defs.cleanroom.join import ONCE
 from mesh_defs.errors import AccessDeniedError
 from mesh_defs.model.room import Agreement
-from mesh_defs.sql.partial import OTHER, ROWS, TOKEN
+from mesh_defs.sql.partial import OTHER, ROWS, TOKEN, TOKEN_DIGITS
 
-TOKEN_BYTES = 12
+TOKEN_BYTES = TOKEN_DIGITS // 2
 ROWS_MAX = 100_000_000
 _SUM = pa.decimal128(38, 0)
 _WIDTHS = (pa.int8(), pa.int16(), pa.int32(), pa.int64())
@@ -56,16 +58,15 @@ def layout_of(extract: Extract, agreement: Agreement, party: str, *, analyst: st
 
 
 def wrapped(table: pa.Table, layout: Layout) -> tuple[dict[str, int], list[bytes]]:
-    """Return what is stated of a partial (`rows`, `persons`), and its bytes. `token`: at least 24 hexadecimal digits.
+    """Return what is stated of a partial (`rows`, `persons`), and its bytes. `token`: TOKEN_DIGITS hexadecimal digits.
 
     Rows leave in the order of tokens and codes: the order in which they lay says nothing any more.
     """
-    high, low, tokens = _keys(_digits(table.column(TOKEN)))
+    high, low, tokens = _keys(_bytes(table.column(TOKEN)))
     columns = {name: _smallest(table.column(name)) for name in layout.names}
-    codes = [_numbers(columns[f"d{n}"]) for n in range(len(layout.codes))]
-    order = np.lexsort((*reversed(codes), low, high))
-    first = _first(high[order], low[order])
-    starts = np.flatnonzero(first)
+    codes = [_within(columns[f"d{n}"], low=OTHER, high=size - 1) for n, size in enumerate(layout.codes)]
+    order = _order(high, low, codes)
+    starts = np.flatnonzero(_first(high[order], low[order]))
     counts = np.diff(np.append(starts, len(order)))
     places = pa.array(order, pa.int64())
     sorted_ = pa.Table.from_arrays([each.take(places) for each in columns.values()], names=list(columns))
@@ -116,7 +117,7 @@ def _checked(tokens: np.ndarray, repeats: np.ndarray, found: pa.Table, layout: L
         columns |= {f"s{number}": total, f"c{number}": pa.array(values)}
     repeated = pa.py_buffer(np.repeat(tokens, repeats).tobytes())
     token = pa.Array.from_buffers(pa.binary(TOKEN_BYTES), len(places), [None, repeated])
-    return pa.table({TOKEN: token, **columns})
+    return pa.table({TOKEN: token, **columns}).replace_schema_metadata(ONCE)
 
 
 def _within(column: "pa.ChunkedArray[Any]", *, low: int, high: int | None) -> np.ndarray:
@@ -150,15 +151,32 @@ def _keys(tokens: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return told["high"].astype("u8"), told["low"].astype("u4"), np.frombuffer(tokens, dtype="V12")
 
 
-def _digits(column: "pa.ChunkedArray[Any]") -> bytes:
-    """The first bytes of each token, one after the other."""
-    whole = pa.chunked_array([column.combine_chunks().cast(pa.large_string())])
-    cut = pc.utf8_slice_codeunits(whole, 0, 2 * TOKEN_BYTES).combine_chunks()
-    digits = cut.buffers()[2] if len(cut) and cut.null_count == 0 else None
-    told = bytes.fromhex(digits.to_pybytes().decode()) if digits else b""
-    if len(told) != len(column) * TOKEN_BYTES:
-        raise ValueError("a token is missing, or too short")
-    return told
+def _order(high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]) -> np.ndarray:
+    """The places of all rows in the order of tokens, then of codes.
+
+    Sorting one number a row takes a fifth of the time of sorting by all keys: the token's first bits, and the codes in the
+    place of its last ones. That is the order unless two persons share those first bits; then all keys decide.
+    """
+    together = np.zeros(len(high), "u8")
+    for code in codes:
+        together = together * np.uint64(code.max(initial=OTHER) - OTHER + 1) + (code - OTHER).astype("u8")
+    bits = np.uint64(int(together.max(initial=0)).bit_length())
+    order = np.argsort((high >> bits << bits) | together)
+    if _ascending([each[order] for each in (high, low, *codes)]).all():
+        return order
+    return np.lexsort((*reversed(codes), low, high))
+
+
+def _bytes(column: "pa.ChunkedArray[Any]") -> bytes:
+    """Tokens one after the other. ValueError for what is none, or of another length (`pa.ArrowInvalid`, `binascii.Error`)."""
+    if column.null_count:
+        raise ValueError("a token is missing")
+    digits = bytearray()
+    for chunk in column.chunks:
+        held = chunk.cast(pa.binary()).cast(pa.binary(TOKEN_DIGITS))  # ArrowInvalid for another length
+        data, start = held.buffers()[1], TOKEN_DIGITS * held.offset
+        digits += memoryview(data)[start : start + TOKEN_DIGITS * len(held)] if data else b""
+    return binascii.unhexlify(digits)
 
 
 def _numbers(column: "pa.ChunkedArray[Any]") -> np.ndarray:
@@ -167,11 +185,10 @@ def _numbers(column: "pa.ChunkedArray[Any]") -> np.ndarray:
 
 def _smallest(column: "pa.ChunkedArray[Any]") -> "pa.ChunkedArray[Any]":
     """The same whole numbers in as few bytes as hold them all; sums past 8 bytes stay decimals."""
+    least, most = (int(pc.min_max(column)[name].as_py() or 0) for name in ("min", "max"))
     for width in _WIDTHS:
-        try:
+        if -(1 << width.bit_width - 1) <= least and most < 1 << width.bit_width - 1:
             return column.cast(width)
-        except pa.ArrowInvalid:
-            continue
     return column.cast(_SUM)
 
 

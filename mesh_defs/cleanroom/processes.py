@@ -12,6 +12,7 @@ from mesh_defs.cleanroom.book import groups_from
 from mesh_defs.cleanroom.channel import Trust, poster
 from mesh_defs.cleanroom.cosigned import verify
 from mesh_defs.cleanroom.extract import Seat
+from mesh_defs.cleanroom.frozen import take_digests
 from mesh_defs.cleanroom.host import JoinServer, Limits
 from mesh_defs.cleanroom.journal import Journal
 from mesh_defs.cleanroom.keys import identity
@@ -76,7 +77,7 @@ def serve_party(
         journal=journal_of(settings, "party"),
         post=poster(listening.trust),
     )
-    seat()
+    threading.Thread(target=take_digests, args=(folder.agreement(), seat()), daemon=True).start()
     serve(server.handle, host=listening.host, port=listening.port, trust=listening.trust)
 
 

@@ -23,7 +23,8 @@ _NONCE = bytes(12)
 def seal(secret: bytes, receiver: bytes, bound: tuple[str, ...]) -> bytes:
     """Return a box that the holder of the private key of `receiver` (32 bytes) opens, given the same `bound`.
 
-    `bound`: the room, the agreement's digest, the run, sender and receiver. AccessDeniedError for a key that is none.
+    `bound`: the kind of tokens, the room, the agreement's digest, the run, sender and receiver. AccessDeniedError for a key
+    that is none.
     """
     own = X25519PrivateKey.generate()
     public = own.public_key().public_bytes_raw()

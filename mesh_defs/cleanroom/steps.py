@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mesh_defs.cleanroom.book import analysis_from, groups_as_json
-from mesh_defs.cleanroom.extract import Extract
+from mesh_defs.cleanroom.extract import TOKENS, Extract
 from mesh_defs.cleanroom.rules import Asked
 from mesh_defs.cleanroom.wire import Message
 from mesh_defs.errors import (
@@ -107,8 +107,8 @@ def compared(prepared: Mapping[str, Prepared], agreement: Agreement, analyst: st
 
 
 def bound(agreement: Agreement, digest: str, run: str, sender: str, receiver: str) -> tuple[str, ...]:
-    """What a sealed secret is for."""
-    return (agreement.id, digest, run, sender, receiver)
+    """What a sealed secret is for. Who makes other tokens of it cannot open it: else no person would meet another's."""
+    return (TOKENS, agreement.id, digest, run, sender, receiver)
 
 
 def release_sha256(run: str, salt: str, groups: Iterable[Group]) -> str:

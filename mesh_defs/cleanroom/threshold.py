@@ -102,14 +102,13 @@ def among(analysis: Analysis, only: Iterable[Codes] | None) -> str:
 def _cells(
     analysis: Analysis, connection: duckdb.DuckDBPyConnection, *, by_group: bool, only: Iterable[Codes] | None = None
 ) -> Iterator[Cell]:
-    """Persons are summed first: within a group a person may stand in one row only, over several groups in many."""
+    """Over several groups together persons are summed first: within a group each has one row (`join.contribute`)."""
     keys = [f"g{n}" for n in range(len(analysis.dimensions))] if by_group else []
     measures = range(len(analysis.measures))
-    summed = ", ".join(
-        ["sum(n) AS n", *(f"sum({kind}{number}) AS {kind}{number}" for number in measures for kind in "sc")]
-    )
-    by = ", ".join([*keys, "person"])
-    persons = f"SELECT {by}, {summed} FROM {CONTRIBUTIONS} WHERE {among(analysis, only)} GROUP BY {by}"
+    persons = f"SELECT * FROM {CONTRIBUTIONS} WHERE {among(analysis, only)}"
+    if not by_group:
+        summed = ["sum(n) AS n", *(f"sum({kind}{number}) AS {kind}{number}" for number in measures for kind in "sc")]
+        persons = f"SELECT {', '.join(summed)} FROM ({persons}) GROUP BY person"
     totals = ["count(*)", "sum(n)", "max(n)"]
     for number in measures:
         totals += [f"sum(s{number})", f"sum(c{number})", f"max(abs(s{number}))", f"sum(abs(s{number}))"]

@@ -14,7 +14,9 @@ from mesh_defs.sql.uniform import call
 
 # Parameters of the SELECT, so that no key stands in a text.
 INNER_KEY, OUTER_KEY = "inner_key", "outer_key"
-TOKEN, ROWS = "token", "n"
+PERSON, TOKEN, ROWS = "person", "token", "n"
+# Of the inner hash as many digits go on as a key has bits to choose from; what is sent is argued in `cleanroom.parcel`.
+INNER_DIGITS, TOKEN_DIGITS = 32, 24
 OTHER = -1
 
 
@@ -34,29 +36,25 @@ class Own:
 
 
 def partial_sql(own: Own) -> str:
-    """Return a SELECT of `token` (64 hexadecimal digits), the codes d0, d1, …, `n` rows, and for each measure its sum s0, … and
-    its number of values c0, …; one row for each person and codes, in no order.
+    """Return a SELECT of `token` (TOKEN_DIGITS hexadecimal digits), the codes d0, d1, …, `n` rows, and for each measure its sum
+    s0, … and its number of values c0, …; one row for each person and codes, in no order.
 
     A code is the place of the value in the dimension's domain, -1 for any other and for NULL. Rows without a person do not
-    count. Tokens are nested SHA-256 under two keys, which are parameters (NMAC, Bellare, Canetti and Krawczyk 1996).
+    count. Tokens are nested SHA-256 under two keys, which are parameters (NMAC, Bellare, Canetti and Krawczyk 1996), and are
+    made once for each person, not for each row: they are most of the work.
     """
     codes = [exp.column(_name(f"d{n}")) for n in range(len(own.dimensions))]
-    person = exp.column(_name("person"))
     counted = [] if own.once else list(_totals(own.measures))
-    grouped = exp.Select(
-        expressions=[person, *codes, *(counted or [_as(exp.Literal.number(1), ROWS)])],
+    persons = exp.Select(
+        expressions=[_person(), *codes, *(counted or [_as(exp.Literal.number(1), ROWS)])],
         from_=exp.From(this=exp.Subquery(this=_rows(own), alias=_alias("read"))),
-        group=exp.Group(expressions=[each.copy() for each in (person, *codes)]),
+        group=exp.Group(expressions=[_person(), *(each.copy() for each in codes)]),
     )
-    inner = call("sha256", call("concat", exp.Placeholder(this=INNER_KEY), person.copy()))
-    token = call("sha256", call("concat", exp.Placeholder(this=OUTER_KEY), inner))
-    names = [_name(each.alias_or_name) for each in grouped.expressions[1:]]
-    return write(
-        exp.Select(
-            expressions=[_as(token, TOKEN), *(exp.column(name) for name in names)],
-            from_=exp.From(this=exp.Subquery(this=grouped, alias=_alias("persons"))),
-        )
-    )
+    sent = [exp.column(_name(each.alias_or_name), table=_name("persons")) for each in persons.expressions[1:]]
+    if codes:
+        return write(_keyed(persons, sent))
+    from_ = exp.From(this=exp.Subquery(this=persons, alias=_alias("persons")))
+    return write(exp.Select(expressions=[_as(_token(_person()), TOKEN), *sent], from_=from_))
 
 
 def columns_of(own: Own) -> tuple[str, ...]:
@@ -66,11 +64,38 @@ def columns_of(own: Own) -> tuple[str, ...]:
     return (TOKEN, *codes, ROWS, *sums)
 
 
+def _keyed(persons: exp.Select, sent: Sequence[exp.Expr]) -> exp.Select:
+    """What is sent of rows of which a person may have several, with her token."""
+    once = exp.Select(expressions=[_person()], distinct=exp.Distinct(), from_=_from("persons"))
+    keyed = exp.Select(
+        expressions=[_person(), _as(_token(_person()), TOKEN)],
+        from_=exp.From(this=exp.Subquery(this=once, alias=_alias("once"))),
+    )
+    ctes = [exp.CTE(this=persons, alias=_alias("persons")), exp.CTE(this=keyed, alias=_alias("keyed"))]
+    same = exp.EQ(this=_person("persons"), expression=_person("keyed"))
+    return exp.Select(
+        with_=exp.With(expressions=ctes),
+        expressions=[exp.column(_name(TOKEN), table=_name("keyed")), *sent],
+        from_=_from("persons"),
+        joins=[exp.Join(this=exp.Table(this=_name("keyed")), on=same)],
+    )
+
+
+def _token(person: exp.Expr) -> exp.Expr:
+    return _digest(OUTER_KEY, _digest(INNER_KEY, person, INNER_DIGITS), TOKEN_DIGITS)
+
+
+def _digest(key: str, text: exp.Expr, digits: int) -> exp.Expr:
+    """The first digits of SHA-256 of a key and a text."""
+    whole = call("sha256", call("concat", exp.Placeholder(this=key), text))
+    return call("substr", whole, exp.Literal.number(1), exp.Literal.number(digits))
+
+
 def _rows(own: Own) -> exp.Select:
     """One row for each row of the join, with codes instead of values. Tables of one party meet by the person alone."""
     aliases = {table.name: f"t{n}" for n, table in enumerate(own.tables)}
     persons = [exp.column(_name(table.person), table=_name(aliases[table.name])) for table in own.tables]
-    shown = [_as(_cast(persons[0].copy(), "VARCHAR"), "person")]
+    shown = [_as(_cast(persons[0].copy(), "VARCHAR"), PERSON)]
     shown += [_as(_code(field, own.tables, aliases), f"d{number}") for number, field in enumerate(own.dimensions)]
     if not own.once:
         shown += [_as(_column(field, aliases), f"m{number}") for number, field in enumerate(own.measures)]
@@ -118,6 +143,14 @@ def _table(table: SharedTable, aliases: Mapping[str, str]) -> exp.Table:
 
 def _literal(value: DimensionValue) -> exp.Expr:
     return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)
+
+
+def _person(table: str | None = None) -> exp.Column:
+    return exp.column(_name(PERSON), table=_name(table) if table else None)
+
+
+def _from(name: str) -> exp.From:
+    return exp.From(this=exp.Table(this=_name(name)))
 
 
 def _as(value: exp.Expr, name: str) -> exp.Alias:
