@@ -65,6 +65,9 @@ class Parties:
             shutil.rmtree(folder.path, ignore_errors=True)
             folder.path.mkdir(parents=True)
             (folder.path / "agreement.yaml").write_text(yaml.safe_dump(self.body(urls) | changes, sort_keys=False))
+            seats = {"format": 1, "seats": {name: {"principal": "ada", "purpose": "measurement"}}}
+            if name != JOIN:
+                (folder.path / "seats.yaml").write_text(yaml.safe_dump(seats))
         self.sign()
 
     def private(self, urls: Mapping[str, str]) -> None:

@@ -113,9 +113,8 @@ def running() -> Iterator[Running]:
 
 @contextmanager
 def _process(settings: Settings, kind: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    who = [] if kind == "join" else ["--as", "ada", "--purpose", "measurement"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "mesh_defs.cli.main", "room", kind, ROOM, "--port", str(port), *who],
+        [sys.executable, "-m", "mesh_defs.cli.main", "room", kind, ROOM, "--port", str(port)],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(Path(__file__).parents[2]),
