@@ -203,7 +203,7 @@ class _Scope:
         shown = {folded(name): what for name, what in outputs}
         for node in group.expressions:
             what: Field | Aggregate | None
-            if type(node) is exp.Literal and not node.is_string and node.this.isdigit():
+            if type(node) is exp.Literal and not node.is_string and _WHOLE.fullmatch(node.this):
                 number = int(node.this)
                 what = outputs[number - 1][1] if 1 <= number <= len(outputs) else None
             elif type(node) is exp.Column and not node.table and folded(node.name) in shown:
@@ -231,6 +231,8 @@ class _Scope:
             _only(node, {"this", "expressions"})
             given = node.expressions
         else:
+            given = []
+        if not given:
             raise _refused(node, "a filter of this kind is not agreed", "write dimension = value, or dimension IN (…)")
         dimension = self._dimension(node.this)
         domain = self.agreement.domain(dimension)

@@ -112,7 +112,7 @@ def running() -> Iterator[Running]:
 
 
 @contextmanager
-def _process(settings: Settings, kind: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _process(settings: Settings, kind: str, port: int, **told: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "mesh_defs.cli.main", "room", kind, ROOM, "--port", str(port)],
         env={
@@ -120,6 +120,7 @@ def _process(settings: Settings, kind: str, port: int) -> Iterator[subprocess.Po
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "MESH_ROOT": str(settings.root),
             "HOME": str(settings.root),
+            **told,
         },
     )
     try:

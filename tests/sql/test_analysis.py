@@ -68,6 +68,8 @@ def test_a_public_value_below_zero_is_named() -> None:
 
 
 REFUSED = {
+    "no value": f"SELECT count(*) {JOINED} WHERE p.age IN ()",
+    "a place that nothing reads": f"SELECT p.age, count(*) {JOINED} GROUP BY {'1' * 5000}",
     "a number that nothing reads": f"SELECT count(*) {JOINED} WHERE p.age = {'9' * 5000}",
     "another table": "SELECT count(*) FROM pub.secret s JOIN adv.customers c ON s.hem = c.person",
     "another column": f"SELECT p.email, count(*) {JOINED} GROUP BY 1",
