@@ -80,7 +80,7 @@ def signer_of(agreement: Agreement, settings: Settings, wanted: str | None) -> t
     if wanted is None and len(own) > 1:
         what = f"this mesh has the keys of {', '.join(own)}"
         raise NotFoundError(what, fix=f"say --party {' or '.join(own)}")
-    name = wanted or next(iter(own), None)
+    name = wanted or next(iter(own), "")
     if name in own:
         return name, own[name]
     what = (

@@ -23,13 +23,25 @@ from mesh_defs.ledger import Ledger
 from mesh_defs.model.room import SharedTable
 from mesh_defs.query.platform import open_platform
 from tests.cleanroom.inside import URLS, Inside, dead_at
-from tests.cleanroom.parties import _EMAIL, _TO_ROOM, AGENCY, JOIN, ORDERS, PERSONS_MIN, REACHED, ROOM, SHOP, Parties, parties
+from tests.cleanroom.parties import (
+    _EMAIL,
+    _TO_ROOM,
+    AGENCY,
+    JOIN,
+    ORDERS,
+    REACHED,
+    ROOM,
+    SHOP,
+    Parties,
+    parties,
+)
 from tests.meshes import contract, grants, sql
 
 BANK = "bank"
 # 209 and 212 bought in the north, among other places, and were reached.
 ACCOUNTS = """
-SELECT 'mail' || n || '@shop.example' AS email, CASE WHEN n BETWEEN 201 AND 203 THEN 'private' ELSE ['gold', 'plain'][1 + n % 2] END AS kind,
+SELECT 'mail' || n || '@shop.example' AS email,
+    CASE WHEN n BETWEEN 201 AND 203 THEN 'private' ELSE ['gold', 'plain'][1 + n % 2] END AS kind,
     CAST(CASE n WHEN 300 THEN 1000000 ELSE n END AS INTEGER) AS balance
 FROM range(101, 501) AS numbers(n) WHERE n NOT IN (209, 212)
 """
@@ -65,7 +77,11 @@ def three() -> Iterator[Three]:
         **contract(
             "money.accounts",
             granularity="aggregate",
-            columns=(_EMAIL, "{name: kind, logicalType: string}", "{name: balance, logicalType: integer, physicalType: INTEGER}"),
+            columns=(
+                _EMAIL,
+                "{name: kind, logicalType: string}",
+                "{name: balance, logicalType: integer, physicalType: INTEGER}",
+            ),
             custom=("{property: grain, value: [email]}",),
         ),
         **sql("accounts", ACCOUNTS),
@@ -125,7 +141,9 @@ def test_one_persons_balance_is_no_answer_about_the_bank(inside: Inside) -> None
 def test_who_is_not_asked_about_records_what_was_shown_and_is_not_told_what_was_not(inside: Inside) -> None:
     answer = inside.ask(f"SELECT o.region, r.channel, count(DISTINCT o.email) AS n {TWO} GROUP BY o.region, r.channel")
     assert shown(answer)
-    found = inside.ask(f"SELECT o.region, r.channel, sum(o.cents) AS n {TWO} WHERE r.channel = 'rare' GROUP BY o.region, r.channel")
+    found = inside.ask(
+        f"SELECT o.region, r.channel, sum(o.cents) AS n {TWO} WHERE r.channel = 'rare' GROUP BY o.region, r.channel"
+    )
     assert not shown(found)
     assert withheld(inside, BANK) == {} == withheld(inside, AGENCY)
     assert [each.groups for each in inside.page(BANK).releases] == [each.groups for each in inside.page(SHOP).releases]
@@ -206,7 +224,12 @@ def test_a_bank_that_may_ask_too_sees_the_others_rows_as_theirs(three: Three) ->
         assert bool(by_bank.get("groups")) == (not code), by_bank
         assert inside.ask(f"SELECT sum(a.balance) AS b {ALL}", by=BANK)["what"] == "bank.accounts.balance is your own"
     three.fresh()
-    three.agree(URLS, tables=[*three.body(URLS)["tables"][:2], tables[2] | {"digest": digest}], analysts=[BANK], recipients=[BANK])
+    three.agree(
+        URLS,
+        tables=[*three.body(URLS)["tables"][:2], tables[2] | {"digest": digest}],
+        analysts=[BANK],
+        recipients=[BANK],
+    )
     inside = Inside(three)
     inside.ask(BY_ALL, by=BANK)
     assert withheld(inside, SHOP) == withheld(inside, AGENCY) != {} == withheld(inside, BANK)
@@ -215,7 +238,9 @@ def test_a_bank_that_may_ask_too_sees_the_others_rows_as_theirs(three: Three) ->
 def test_three_in_one_process_answer_alike(inside: Inside, tmp_path: Any) -> None:
     folder = folder_of(inside.parties.meshes[JOIN], ROOM)
     seats = {
-        name: Seat(party=name, platform=open_platform(inside.parties.meshes[name]), principal="ada", purpose="measurement")
+        name: Seat(
+            party=name, platform=open_platform(inside.parties.meshes[name]), principal="ada", purpose="measurement"
+        )
         for name in (SHOP, AGENCY, BANK)
     }
     ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite")

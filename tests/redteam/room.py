@@ -1,6 +1,8 @@
 """Attacks the clean room with a corpus: `python -m tests.redteam.room FILE.json [--processes] [--json]`.
 
-In one process, or as two parties' and a join's own processes, with an asker who goes past its own. Exit code 0 only when nothing leaked, nothing was answered wrongly, and 95 % of the benign questions were answered.
+In one process, or as two parties' and a join's own processes, with an asker who goes past its own.
+
+Exit code 0 only when nothing leaked, nothing was answered wrongly, and 95 % of the benign questions were answered.
 """
 
 import argparse

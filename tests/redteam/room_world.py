@@ -167,7 +167,9 @@ def digests_of(platform: Platform) -> dict[str, str]:
     return {table.name: content_digest(table, seat) for table in tables}
 
 
-def published(folder: Path, mesh: str, plain: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequence[str]]) -> Settings:
+def published(
+    folder: Path, mesh: str, plain: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequence[str]]
+) -> Settings:
     """Write a mesh with these tables, and publish them."""
     domains = {
         domain: {path: text for name in names for path, text in _files(domain, name, folder, plain).items()}

@@ -1,7 +1,7 @@
-"""A room of two parties in one mesh whose products both engines read: `agency` asks (Parquet, registered), `shop` is protected (Iceberg).
+"""A room of two parties in one mesh whose products both engines read: `agency` asks (Parquet, registered), `shop` is protected.
 
-The rows are those at which engines differ: keys that look alike, texts beyond ASCII, boundary days, decimals, sums past 64 bits; and
-groups at the edges of what may be shown.
+The rows are those at which engines differ: keys that look alike, texts beyond ASCII, boundary days, decimals, sums past 64
+bits; and groups at the edges of what may be shown. The protected products are Iceberg's.
 """
 
 import base64

@@ -1,7 +1,6 @@
-"""A party of a room answers by DuckDB or by Trino: the same persons under the same tokens, the same numbers, the same withheld groups."""
+"""A party of a room answers by DuckDB or by Trino: the same persons under the same tokens, the same groups shown and withheld."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,8 @@ QUESTIONS = {
     "numbers": f"SELECT e.code, count(*) AS n {EDGES} GROUP BY e.code",
     "sums past 64 bits": f"SELECT p.tier, sum(e.huge) AS s, avg(e.huge) AS a {EDGES} GROUP BY p.tier",
     "decimals": f"SELECT p.tier, sum(e.price) AS s, avg(e.price) AS a, sum(e.units) AS u {EDGES} GROUP BY p.tier",
-    "filters": f"SELECT count(*) AS n, sum(e.price) AS s {EDGES} WHERE e.channel IN ('é', 'o''neil') AND e.code = -9223372036854775808",
+    "filters": f"SELECT count(*) AS n, sum(e.price) AS s {EDGES} WHERE e.channel IN ('é', 'o''neil')"
+    " AND e.code = -9223372036854775808",
     "no rows": "SELECT e.channel, sum(e.units) AS n FROM shop.nothing AS e JOIN agency.people AS p ON e.person = p.person"
     " GROUP BY e.channel",
     "many values": "SELECT e.channel, count(*) AS n FROM shop.long AS e JOIN agency.people AS p ON e.person = p.person"

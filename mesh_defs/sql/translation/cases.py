@@ -31,7 +31,7 @@ def case(
         key = _constant(equal.expression) if isinstance(equal, exp.EQ) else None
         of_it = operand is not None and operand.type in _LOOKED_UP and equal.this == operand.tree
         if key is None or not of_it or _constant(result) is None:
-            what = f"a CASE of more than {BRANCHES_MAX} branches compares one text, day or integer with literals, and gives literals"
+            what = f"a CASE of over {BRANCHES_MAX} branches compares one text, day or integer with literals, and gives literals"
             raise refused(node, what, "JOIN a list of VALUES")
         found.setdefault(key, (equal.expression, result))
     assert operand is not None
