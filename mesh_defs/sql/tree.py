@@ -42,6 +42,14 @@ def write(tree: exp.Expr) -> str:
         raise QueryRejectedError(what, fix="say it in a simpler form") from None
 
 
+def reads_back(tree: exp.Expr, text: str) -> bool:
+    """Whether a text that was written from a tree says all of it, and nothing else."""
+    try:
+        return same(tree, reread(text))
+    except QueryRejectedError:
+        return False
+
+
 def same(left: exp.Expr, right: exp.Expr) -> bool:
     """Compare two trees node by node; comments, positions and absent arguments do not count."""
     pending: list[tuple[Any, Any]] = [(left, right)]
@@ -50,10 +58,11 @@ def same(left: exp.Expr, right: exp.Expr) -> bool:
         if type(one) is not type(other):
             return False
         if isinstance(one, exp.Expr):
-            here, there = _present(one), _present(other)
-            if here.keys() != there.keys():
-                return False
-            pending.extend((value, there[key]) for key, value in here.items())
+            here, there = one.args, other.args
+            for key in here.keys() | there.keys():
+                value, beside = here.get(key), there.get(key)
+                if _present(value) or _present(beside):
+                    pending.append((value, beside))
         elif isinstance(one, list):
             if len(one) != len(other):
                 return False
@@ -111,8 +120,8 @@ def _unparsed(error: ParseError) -> QueryRejectedError:
     return QueryRejectedError(f"the SQL cannot be read near '{near}'", where=where, fix=fix)
 
 
-def _present(node: exp.Expr) -> dict[str, Any]:
-    return {key: value for key, value in node.args.items() if value is not None and value is not False and value != []}
+def _present(value: Any) -> bool:
+    return value is not None and value is not False and value != []
 
 
 def _shallow(step: Callable[[], _T]) -> _T:

@@ -10,15 +10,25 @@ from mesh_defs.sql.references import folded
 _UNNAMED = (exp.Columns, exp.Summarize, exp.Pivot, exp.PositionalColumn)
 
 
-def used_columns(tree: exp.Expr, columns: Iterable[str]) -> tuple[str, ...]:
-    """Of `columns` those that the SELECT may use: all when it may mean any without a name, else at least one."""
+def used_names(tree: exp.Expr) -> frozenset[str] | None:
+    """The folded names that the SELECT holds; None when it may mean any column without a name."""
+    named, relations, columns = set(), set(), set()
+    for node in tree.walk():
+        if _names_none(node):
+            return None
+        if isinstance(node, exp.Identifier):
+            named.add(folded(node.name))
+        elif isinstance(node, exp.Column):
+            columns.add(folded(node.name))
+        elif isinstance(node, exp.Table):
+            relations |= {folded(node.name), folded(node.alias)}
+    return None if relations & columns else frozenset(named)  # a relation's name for its whole rows
+
+
+def used_columns(names: frozenset[str] | None, columns: Iterable[str]) -> tuple[str, ...]:
+    """Of `columns` those that a SELECT of these names may use: at least one."""
     offered = tuple(columns)
-    if any(_names_none(node) for node in tree.walk()):
-        return offered
-    named = {folded(name.name) for name in tree.find_all(exp.Identifier)}
-    relations = {folded(name) for table in tree.find_all(exp.Table) for name in (table.name, table.alias)}
-    whole_rows = relations & {folded(column.name) for column in tree.find_all(exp.Column)}
-    return offered if whole_rows else tuple(each for each in offered if folded(each) in named) or offered[:1]
+    return offered if names is None else tuple(each for each in offered if folded(each) in names) or offered[:1]
 
 
 def _names_none(node: exp.Expr) -> bool:

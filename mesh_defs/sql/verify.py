@@ -5,8 +5,9 @@ for it. Whatever is not known here is a denial. Pure: the engine's trees come as
 """
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -26,24 +27,31 @@ _MODIFIERS = frozenset({"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIF
 _TYPES = frozenset(f"{kind}_TYPE_INFO" for kind in ["ARRAY", "DECIMAL", "ENUM", "LIST", "STRING", "STRUCT", "UNBOUND"])
 _ORDERS = frozenset({"ORDER_DEFAULT", "ASCENDING", "DESCENDING"})
 _NAMED = _NODES | _RELATIONS | _MODIFIERS | _TYPES | _ORDERS
+_FUNCTIONS = REVIEWED | SYNTAX | TABLE
 # What reads rows in a plan: everything else computes on what its children read.
 _SCAN = "LOGICAL_GET"
 # Differ between two places of one subquery, and mean nothing.
-_NUMBERING = frozenset({"table_index", "query_location"})
+_NUMBERING = re.compile(r'"(table_index|query_location)":\d+')
 
 
 def verify_text(parsed: str, governed: GovernedSQL) -> None:
     """Raise QueryRejectedError unless the engine's parser reads one statement of reviewed parts, which names the pins'
     relations, WITH names and reviewed functions, and nothing else. `parsed` is what `json_serialize_sql` gave."""
-    tree = json.loads(parsed)
+    nodes: list[dict[str, Any]] = []
+
+    def kept(node: dict[str, Any]) -> dict[str, Any]:
+        nodes.append(node)
+        return node
+
+    tree = json.loads(parsed, object_hook=kept)
     if tree.get("error") or len(tree.get("statements", ())) != 1:
         raise _disagreement("the engine does not read it as one statement")
     relations = {pin.relation for pin in governed.pins}
     named: Counter[str] = Counter()
-    withs = set(_with_names(tree))
+    withs = {entry["key"] for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
     if withs & relations:
         raise _disagreement("a WITH is called like a product's relation")
-    for node in _objects(tree["statements"][0]["node"]):
+    for node in nodes:
         _verify_node(node)
         _verify_rows_from(node)
         if node.get("type") == "BASE_TABLE":
@@ -88,7 +96,7 @@ def _verify_node(node: Mapping[str, Any]) -> None:
             raise _disagreement(f"the engine finds a {kind}")
     if group in ("FUNCTION", "WINDOW"):
         name = str(node.get("function_name", "")).lower()
-        if node.get("catalog") or node.get("schema") not in ("", "main", None) or name not in REVIEWED | SYNTAX | TABLE:
+        if node.get("catalog") or node.get("schema") not in ("", "main", None) or name not in _FUNCTIONS:
             raise _disagreement("the engine finds a function that is not reviewed")
 
 
@@ -108,16 +116,10 @@ def _guard(text: str) -> tuple[Any, str]:
 
 
 def _plan_of(text: str) -> Any:
-    told = json.loads(text, object_hook=_unnumbered)
+    told = json.loads(_NUMBERING.sub(r'"\1":0', text))
     if told.get("error") or len(told.get("plans", ())) != 1:
         raise _disagreement("the engine does not plan it as one statement")
     return told["plans"][0]
-
-
-def _unnumbered(node: dict[str, Any]) -> dict[str, Any]:
-    for key in _NUMBERING:
-        node.pop(key, None)
-    return node
 
 
 def _is(node: Mapping[str, Any], guard: Mapping[str, Any], text: str) -> bool:
@@ -175,23 +177,6 @@ def _width(node: Mapping[str, Any]) -> int:
 def _same(one: Any, other: Any) -> bool:
     """Compare as JSON's text, which tells 1 from true and from 1.0. The engine writes a part's keys in one order."""
     return json.dumps(one) == json.dumps(other)
-
-
-def _objects(node: Any) -> Iterator[dict[str, Any]]:
-    pending = [node]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            yield node
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
-
-
-def _with_names(tree: Any) -> Iterator[str]:
-    for node in _objects(tree):
-        if "cte_map" in node:
-            yield from (entry["key"] for entry in node["cte_map"]["map"])
 
 
 def _disagreement(what: str) -> QueryRejectedError:

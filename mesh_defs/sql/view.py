@@ -11,7 +11,7 @@ from mesh_defs.model.access import Mask, View
 from mesh_defs.model.version import Pin
 from mesh_defs.sql.row_rule import check_rule, condition
 from mesh_defs.sql.tokens import DIALECT
-from mesh_defs.sql.tree import write
+from mesh_defs.sql.tree import reads_back, write
 from mesh_defs.sql.uniform import call
 
 TOKEN_TYPE = "VARCHAR"
@@ -19,10 +19,10 @@ TOKEN_TYPE = "VARCHAR"
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What stands for a product in a question, and the text of it. Shared between questions: copy the tree before use."""
+    """The text of what stands for a product in a question, and the names of the columns that it shows."""
 
-    select: exp.Select
     text: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,11 @@ def shown_by(pin: Pin, view: View) -> Hashable:
 @lru_cache(maxsize=256)
 def _guard(wanted: _Wanted) -> Guard:
     select = view_select(wanted.pin, wanted.view, wanted.private)
-    return Guard(select, write(select.copy()))
+    text = write(select.copy())
+    if not reads_back(select, text):
+        what = f"what may be shown of {wanted.pin.product} has a form whose meaning may change when it is written"
+        raise QueryRejectedError(what, fix="ask its owner to put brackets around mixed operators of its rule")
+    return Guard(text, tuple(shown.alias_or_name for shown in select.expressions))
 
 
 def view_select(pin: Pin, view: View, private: str) -> exp.Select:

@@ -5,13 +5,14 @@ and `main` moves to it. What nobody published is a file that no snapshot leads t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from duckdb import DuckDBPyConnection
+from pyiceberg.table import Table
 
 from mesh_defs.errors import StorageError
 from mesh_defs.model.contract import Server, StorageKind
@@ -44,6 +45,8 @@ class IcebergStorage:
 
     tables: Tables
     clock: Callable[[], datetime]
+    # By version: the table as it was when that was found to be its newest. Whoever pins it then need not ask again.
+    _found: dict[str, Table] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def kind(self) -> StorageKind:
@@ -194,7 +197,11 @@ class IcebergStorage:
         """Return what the table's `main` is; costs one connection and three small reads."""
         with self.tables.reading("the pointer cannot be read") as table:
             record = Versions(table, self.files).current() if table else None
-        return record.version if record else None
+        if table is None or record is None:
+            return None
+        self._found.clear()
+        self._found[record.version.id] = table
+        return record.version
 
     def versions(self) -> tuple[Version, ...]:
         """Return the retained versions, newest first."""
@@ -204,8 +211,9 @@ class IcebergStorage:
 
     def pin(self, product: str, version: Version) -> Pin:
         """Return the snapshot's files, after a look at its manifest list and at each file's size."""
-        with self.tables.reading("the version cannot be pinned") as table:
-            snapshot = Versions(table, self.files).snapshot_of(version) if table is not None else None
+        what, table = "the version cannot be pinned", self._found.pop(version.id, None)
+        with nullcontext(table) if table else self.tables.reading(what) as looked, self._told(what):
+            snapshot = Versions(looked, self.files).snapshot_of(version) if looked is not None else None
         return Pin(
             product=product,
             version=version.id,

@@ -3,7 +3,7 @@
 import pytest
 
 from mesh_defs.sql.parse import parse_select
-from mesh_defs.sql.used import used_columns
+from mesh_defs.sql.used import used_columns, used_names
 
 COLUMNS = ("id", "region", "Amount", "day")
 
@@ -18,7 +18,7 @@ COLUMNS = ("id", "region", "Amount", "day")
     ],
 )
 def test_only_what_is_named_is_used(sql: str, used: tuple[str, ...]) -> None:
-    assert used_columns(parse_select(sql).tree, COLUMNS) == used
+    assert used_columns(used_names(parse_select(sql).tree), COLUMNS) == used
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_only_what_is_named_is_used(sql: str, used: tuple[str, ...]) -> None:
     ],
 )
 def test_what_may_mean_any_column_uses_all(sql: str) -> None:
-    assert used_columns(parse_select(sql).tree, COLUMNS) == COLUMNS
+    assert used_columns(used_names(parse_select(sql).tree), COLUMNS) == COLUMNS
