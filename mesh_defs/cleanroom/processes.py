@@ -47,11 +47,13 @@ class Listening:
 
     def port_of(self, party: Party) -> int:
         """The port of a party's or the join's process. NotFoundError when neither names one."""
-        port = self.port or (urlsplit(party.url).port if party.url else None)
+        try:
+            port = self.port or urlsplit(party.url or "").port
+        except ValueError:
+            port = None
         if port is None:
-            raise NotFoundError(
-                f"the agreement names no port of '{party.name}'", fix="say --port, or agree on its `url`"
-            )
+            fix = "say --port, or agree on its `url`"
+            raise NotFoundError(f"the agreement names no port of '{party.name}'", fix=fix)
         return port
 
 

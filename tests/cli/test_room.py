@@ -150,6 +150,8 @@ def test_a_partys_process_reads_as_its_seat_says_and_listens_where_the_agreement
     assert "names no port of 'shop' — say --port, or agree on its `url`" in terminal.says(
         "party", ROOM, code=1, party="shop"
     )
+    named = [{"name": name, "key": terminal.keys[name], "url": "http://here:443x"} for name in ("media", "shop")]
+    assert "names no port of 'shop'" in terminal.opened(parties=named).says("party", ROOM, code=1, party="shop")
     at = {
         name: {"name": name, "key": terminal.keys[name], "url": f"http://{name}.example:{port}"}
         for name, port in PORTS.items()
