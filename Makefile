@@ -12,7 +12,7 @@ export DAGSTER_HOME ?= $(MESH_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test trino test-trino check drills attack dev reset lock
+.PHONY: help setup demo room test trino test-trino check drills attack dev reset lock
 
 help:  ## Say what there is.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ $(VENV)/.made-from-lock: requirements.lock pyproject.toml
 
 demo: setup  ## Materialize the four domains and look at them.
 	@$(BIN)/python -m demo
+
+room: setup  ## The demo's clean room in three processes, their traffic captured and searched; after make demo.
+	@$(BIN)/python -m demo.apart
 
 test: setup  ## Run all tests, but for those that need a Trino.
 	@$(BIN)/pytest tests -n auto --dist loadfile -m "not trino"

@@ -84,6 +84,7 @@ Where to look next
   make dev                     Dagster's UI on these very runs: http://127.0.0.1:3000, Assets → View lineage
   source .venv/bin/activate    then: mesh --help
   mesh query "SELECT * FROM retailer.orders" --as ada --purpose measurement     a partner's rows: denied
+  make room                    the clean room between three processes, their traffic captured and searched
   make trino && mesh trino start                the same questions on a Trino: docs/guides/trino.md
   mesh new domain loyalty && mesh new product loyalty.cards && mesh validate    a domain of your own
   docs/tutorial.md             the first hour

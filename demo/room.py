@@ -33,15 +33,9 @@ def open_room(settings: Settings) -> str:
     if is_open(folder, datetime.now(UTC)):
         return "rooms/spring is open already: signed by northlight and cadence"
     own = {name: _settings(settings, name) for name in (*_PARTIES, "neutral")}
-    today = datetime.now(UTC).date()
-    told: Mapping[str, object] = {
-        **{name: make_identity(each)[0] for name, each in own.items()},
-        "from": today,
-        "until": today + timedelta(days=365),
-    }
     folder.path.mkdir(parents=True, exist_ok=True)
     file = folder.path / "agreement.yaml"
-    file.write_text(Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(told), encoding="utf-8")
+    file.write_text(agreement_text({name: make_identity(each)[0] for name, each in own.items()}), encoding="utf-8")
     (folder.path / "seats.yaml").write_text(_SEATS, encoding="utf-8")
     exposures = folder.agreement().table("northlight.exposures")
     assert exposures
@@ -50,6 +44,13 @@ def open_room(settings: Settings) -> str:
     for party in _PARTIES:
         folder.keep(state("signed", folder.agreement(), party, identity(own[party]), datetime.now(UTC)))
     return "rooms/spring: Northlight's exposures are frozen by digest; northlight and cadence have signed, each with its own key"
+
+
+def agreement_text(keys: Mapping[str, str]) -> str:
+    """The agreement with these public keys, from today for a year: neither frozen nor signed."""
+    today = datetime.now(UTC).date()
+    told: Mapping[str, object] = {**keys, "from": today, "until": today + timedelta(days=365)}
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(told)
 
 
 def _settings(settings: Settings, party: str) -> Settings:

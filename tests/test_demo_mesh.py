@@ -1,16 +1,20 @@
 """The four domains of the repository: what they promise, really made, and the partner's rows that nobody gets."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
 
+from demo import apart
+from demo.examined import identifiers
 from demo.other_systems import main as write_other_systems
 from demo.room import open_room
 from mesh_defs.access.policy_tests import declared, run_tests
@@ -22,6 +26,7 @@ from mesh_defs.ledger import open_ledger
 from mesh_defs.processes.postgres import start, stop
 from mesh_defs.processes.provision import provision_mesh
 from mesh_defs.query.mesh import open_mesh, open_storage
+from mesh_defs.query.platform import open_platform
 from mesh_defs.refresh.outcome import WELL
 from mesh_defs.settings import Settings, load_settings
 from quality_checks import falls_back
@@ -145,6 +150,41 @@ def test_the_rooms_product_has_its_lineage_to_both_sides_and_spends_nothing_when
     assert len(ledger.entries(kind="room-asked", limit=None)) == asked
 
 
+def test_the_room_in_three_processes_answers_the_same_and_nothing_of_the_rows_crosses(
+    demo: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform = open_platform(demo)
+    known = identifiers(platform)
+    played = apart.play(demo, platform)
+    for question, answered in played.answers.items():
+        alone = subprocess.run(
+            [sys.executable, "-m", "mesh_defs.cli.main", "room", "ask", "spring", question],
+            env={**os.environ, "MESH_ROOT": str(demo.root)},
+            text=True,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        assert answered.startswith(alone.stdout)
+    assert apart.verdict(played, known) == 0
+    told = capsys.readouterr().out
+    assert "persons under tokens" in told and "FOUND" not in told and "Traceback" not in told
+    assert sum(map(len, known.values())) > 100_000
+    person = min(known["retailer.orders.person_id"])
+    (longest, *others) = sorted(played.streams, key=len, reverse=True)
+    planted = longest[:-1_000] + person.encode() + longest[-1_000 + len(person) :]
+    assert apart.verdict(replace(played, streams=(planted, *others)), known) == 1
+    assert "FOUND: 1 of retailer.orders.person_id as text" in capsys.readouterr().out
+
+
+def test_without_the_demo_the_room_says_what_to_do_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copyfile(ROOT / "mesh.yaml", tmp_path / "mesh.yaml")
+    monkeypatch.setenv("MESH_ROOT", str(tmp_path))
+    assert apart.main() == 3
+    assert "run `make demo` first" in capsys.readouterr().out
+
+
 def test_only_persons_who_agreed_to_it_are_in_the_room(demo: Settings) -> None:
     shared = {
         str(who) for (who,) in rows(demo, "SELECT DISTINCT person_id FROM events.exposures", who="service:events")
@@ -266,6 +306,7 @@ def test_dagster_sees_declarations_but_no_data_and_no_rules(demo: Settings) -> N
                 "dagster/column_schema",
                 "mesh/product",
             } <= node.metadata.keys()
+            assert node.tags.get("room") == ("spring" if key.path[-1] == "retail_lift" else None)
             told = json.dumps(node.metadata["mesh/product"].value)
             assert not any(word in told for word in ("grants", "principals", "service:", "analyst"))
 

@@ -92,7 +92,7 @@ class ProductAsset:
             group_name=contract.domain,
             description=contract.description,
             owners=[f"team:{contract.owner}"],
-            tags={"granularity": contract.granularity, "status": contract.status, **contract.tags},
+            tags=contract.labels,
             kinds={self.server.kind, self.made.made_with},
             code_version=self.made.code_version,
             freshness_policy=_freshness(contract.service_level.freshness_hours_max),

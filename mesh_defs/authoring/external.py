@@ -66,7 +66,7 @@ class ExternalAsset:
             group_name=contract.domain,
             description=f"{contract.description}\n\nExternal: {OUTSIDE}.",
             owners=[f"team:{contract.owner}"],
-            tags={"granularity": contract.granularity, "status": contract.status, **contract.tags},
+            tags=contract.labels,
             kinds={server.kind, "external"},
             metadata={**declared, "mesh/external": OUTSIDE},
         )

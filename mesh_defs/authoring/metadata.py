@@ -39,11 +39,11 @@ def published_metadata(audited: Audited, uri: str) -> dict[str, Any]:
         "mesh/version": version.id,
         "mesh/contract_version": version.stamp["contract_version"],
         "mesh/bytes": version.bytes,
-        "mesh/read": dg.MetadataValue.json({name: dict(each) for name, each in audited.read.items()}),
     }
     if asked := next((each for each in audited.read.values() if "room" in each), None):
         names = ("room", "room_version", "agreement", "runs")
         metadata["mesh/room"] = dg.MetadataValue.json({name: asked[name] for name in names})
+    metadata["mesh/read"] = dg.MetadataValue.json({name: dict(each) for name, each in audited.read.items()})
     if audited.columns_left_out:
         metadata["mesh/columns_left_out"] = ", ".join(audited.columns_left_out)
     if audited.left_out:

@@ -72,7 +72,7 @@ def poster(trust: Trust) -> Post:
             connection.request("POST", told.path.rstrip("/") + PATH, body)
             return _read(connection, bytes_max, url)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _unreachable(url, type(error).__name__) from None
+            raise _unreachable(url, _why(error)) from None
         finally:
             late.cancel()
             connection.close()
@@ -115,5 +115,16 @@ def _read(connection: http.client.HTTPConnection, bytes_max: int, url: str) -> b
     return body
 
 
+def _why(error: Exception) -> str:
+    told: dict[type[Exception], str] = {
+        ConnectionRefusedError: "nobody listens there",
+        socket.gaierror: "there is no such host",
+        ssl.SSLCertVerificationError: "its certificate is of no authority that is trusted here",
+        ssl.SSLError: "the two do not agree on TLS",
+        TimeoutError: "not in time",
+    }
+    return next((words for kind, words in told.items() if isinstance(error, kind)), type(error).__name__)
+
+
 def _unreachable(url: str, why: str) -> UnreachableError:
-    return UnreachableError(f"no answer: {why}", where=url, fix="see that it runs, and is reached from here")
+    return UnreachableError(f"no answer: {why}", where=url, fix="see that its process runs, and is reached from here")

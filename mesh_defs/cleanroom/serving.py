@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Callable
 
 import uvicorn
@@ -13,7 +15,7 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mesh_defs.cleanroom.channel import PATH, Trust, require_files
-from mesh_defs.errors import AccessDeniedError, MeshError
+from mesh_defs.errors import AccessDeniedError, MeshError, UnreachableError
 
 _LOG = logging.getLogger(__name__)
 # What comes in is JSON: questions, keys, names of groups. Partials only go out.
@@ -23,6 +25,8 @@ HEAD_SECONDS_MAX = 10.0
 HEAD_BYTES_MAX = 16_384
 # Messages that are worked at, at once; further ones wait.
 AT_ONCE_MAX = 16
+# Connections that wait to be taken.
+_BACKLOG = 256
 
 Handle = Callable[[bytes], bytes]
 
@@ -61,10 +65,12 @@ def app(handle: Handle) -> Starlette:
 
 
 def serve(handle: Handle, *, host: str, port: int, trust: Trust) -> None:
-    """Answer until the process is told to end. AccessDeniedError for plain HTTP beyond this machine."""
+    """Answer until the process is told to end. AccessDeniedError for plain HTTP beyond this machine, UnreachableError for a
+    place where it cannot listen."""
     trust.require_safe(host, encrypted=trust.certificate is not None)
     require_files(trust)
-    server(handle, host=host, port=port, trust=trust).run()
+    with _listener(host, port) as listener:
+        server(handle, host=host, port=port, trust=trust).run(sockets=[listener])
 
 
 def server(handle: Handle, *, host: str, port: int, trust: Trust) -> uvicorn.Server:
@@ -89,6 +95,16 @@ def server(handle: Handle, *, host: str, port: int, trust: Trust) -> uvicorn.Ser
             ssl_cert_reqs=2 if encrypted and trust.ca else 0,
         )
     )
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=kind, backlog=_BACKLOG)
+    except OSError as error:
+        told = os.strerror(error.errno) if error.errno and error.errno > 0 else "there is no such host"
+        what = f"it cannot listen there: {told}"
+        raise UnreachableError(what, where=f"{host}, port {port}", fix="say another --host or --port") from None
 
 
 async def _body(request: Request) -> bytes | None:

@@ -119,6 +119,12 @@ class Contract:
         return next((column for column in self.columns if column.name == name), None)
 
     @property
+    def labels(self) -> dict[str, str]:
+        """What the product is found by: its own tags, its granularity and status, and the clean room that it is made of."""
+        told = {"granularity": self.granularity, "status": self.status, **self.tags}
+        return told | {"room": self.asks.room} if self.asks else told
+
+    @property
     def tokens(self) -> dict[str, str]:
         """Columns of which tokens are made -> their kind."""
         return {column.name: column.token for column in self.columns if column.token}

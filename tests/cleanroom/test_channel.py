@@ -1,7 +1,5 @@
 """TLS as configured, and limits: large bodies, slow ones, connections that say nothing."""
 
-import datetime
-import ipaddress
 import socket
 import threading
 import time
@@ -10,9 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from mesh_defs.cleanroom import serving
 from mesh_defs.cleanroom.channel import Trust, poster
@@ -20,6 +15,7 @@ from mesh_defs.cleanroom.keys import identity, make_identity
 from mesh_defs.errors import AccessDeniedError, NotFoundError, StorageError, UnreachableError
 from mesh_defs.ledger.head import public_text
 from mesh_defs.processes.programs import free_ports
+from tests.cleanroom.certificates import trust_of
 from tests.meshes import settings_of
 
 Handle = Callable[[bytes], bytes]
@@ -44,56 +40,6 @@ def served(handle: Handle, trust: Trust | None = None) -> Iterator[int]:
         thread.join(20)
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and a certificate for 127.0.0.1; another authority."""
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("ca", "other"):
-        key = ec.generate_private_key(ec.SECP256R1())
-        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        authority = _certificate(issuer, issuer, key, key, ca=True)
-        own = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "party")])
-        leaf = _certificate(subject, issuer, own, key, ca=False)
-        pem = serialization.Encoding.PEM
-        (folder / f"{name}.pem").write_bytes(authority.public_bytes(pem))
-        (folder / f"{name}-leaf.pem").write_bytes(leaf.public_bytes(pem))
-        form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (folder / f"{name}-leaf.key").write_bytes(own.private_bytes(pem, *form))
-    return folder
-
-
-def _certificate(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    signer: ec.EllipticCurvePrivateKey,
-    *,
-    ca: bool,
-) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-
-
-def trust_of(folder: Path, name: str = "ca", *, shown: str | None = "ca") -> Trust:
-    certificate = str(folder / f"{shown}-leaf.pem") if shown else None
-    key = str(folder / f"{shown}-leaf.key") if shown else None
-    return Trust(ca=str(folder / f"{name}.pem"), certificate=certificate, key=key)
-
-
 def test_tls_asks_both_sides_for_a_certificate(certificates: Path) -> None:
     with served(echo, trust_of(certificates)) as port:
         url = f"https://127.0.0.1:{port}"
@@ -116,6 +62,27 @@ def test_plain_http_stays_on_this_machine_unless_told_otherwise() -> None:
     with pytest.raises(AccessDeniedError, match="plain HTTP"):
         poster(Trust())("http://partner.example", b"", 1, 1)
     Trust(plain=True).require_safe("partner.example", encrypted=False)
+
+
+def test_a_port_in_use_or_a_host_of_another_machine_is_told() -> None:
+    with (
+        served(echo) as port,
+        pytest.raises(UnreachableError, match=rf"port {port}: it cannot listen there: Address already in use — "),
+    ):
+        serving.serve(echo, host="127.0.0.1", port=port, trust=Trust())
+    for host in ("203.0.113.9", "nowhere.invalid"):
+        with pytest.raises(UnreachableError, match="cannot listen there"):
+            serving.serve(echo, host=host, port=1, trust=Trust(plain=True))
+
+
+def test_why_there_is_no_answer_is_told(certificates: Path) -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(UnreachableError, match="nobody listens there"):
+        poster(Trust())(f"http://127.0.0.1:{port}", b"", 20, 100)
+    with pytest.raises(UnreachableError, match="no such host"):
+        poster(Trust(plain=True))("http://nowhere.invalid:1", b"", 20, 100)
+    with served(echo, trust_of(certificates)) as port, pytest.raises(UnreachableError, match="of no authority"):
+        poster(trust_of(certificates, "other"))(f"https://127.0.0.1:{port}", b"", 20, 100)
 
 
 def test_a_file_that_is_no_certificate_is_named() -> None:

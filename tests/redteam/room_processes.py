@@ -33,7 +33,7 @@ from mesh_defs.processes.programs import free_ports
 from mesh_defs.query.platform import open_platform
 from mesh_defs.settings import Settings, load_settings
 from tests.cleanroom.parties import ROOM
-from tests.cleanroom.test_processes import _process, _wait_for
+from tests.cleanroom.test_processes import _process
 from tests.redteam.room_cases import RoomCase
 from tests.redteam.room_data import TABLES, build
 from tests.redteam.room_verdict import Outcome, asked_of
@@ -74,8 +74,6 @@ class ProcessWorld(RoomWorld):
             stack = ExitStack()
             kind = "join" if name == HOST else "party"
             self.running[name] = stack, stack.enter_context(_process(self.meshes[name], kind, port))
-        for port in self.ports.values():
-            _wait_for(port)
 
     def stop(self) -> None:
         """End all processes."""

@@ -14,7 +14,7 @@ from mesh_defs.query.mesh import open_mesh
 from mesh_defs.settings import Settings, load_settings
 from mesh_defs.trino.register import register
 from tests.cleanroom.parties import AGENCY, JOIN, QUESTION, ROOM, SHOP, Parties, parties, plain
-from tests.cleanroom.test_processes import _process, _wait_for
+from tests.cleanroom.test_processes import _process
 from tests.servers import new_database
 from tests.trino.conftest import _url
 from tests.trino_server import Trino, catalogs
@@ -44,8 +44,6 @@ def running(trino: Trino, postgres_tcp_server: str) -> Iterator[Parties]:
         for name, port in ports.items():
             told = {"MESH_TRINO_URL": trino.url} if name == SHOP else {}
             stack.enter_context(_process(made.meshes[name], "join" if name == JOIN else "party", port, **told))
-        for port in ports.values():
-            _wait_for(port)
         yield made
 
 
