@@ -154,8 +154,9 @@ def _shown(heads: Mapping[str, Any], run: Run, earlier: Mapping[str, Any]) -> di
 
 
 def _told(release: Release, name: str, run: Run, sha256: str, sent: Message) -> dict[str, Any]:
-    """What one party is told of a release before it goes out: which groups, and, unless it asked, which were withheld."""
-    withheld = [[list(each.values), each.because] for each in release.withheld] if name != run.analyst else []
+    """What one party is told of a release before it goes out: which groups, and, of its own rows', which were withheld."""
+    own = name in steps.protected(run.agreement, run.analysis, run.analyst)
+    withheld = [[list(each.values), each.because] for each in release.withheld] if own else []
     return {
         "release": sha256,
         "shown": [list(each.values) for each in release.groups],

@@ -2,10 +2,13 @@
 their own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mesh_defs.cleanroom import steps
 from mesh_defs.cleanroom.book import groups_from
@@ -15,21 +18,19 @@ from mesh_defs.cleanroom.extract import Seat
 from mesh_defs.cleanroom.frozen import take_digests
 from mesh_defs.cleanroom.host import JoinServer, Limits
 from mesh_defs.cleanroom.journal import Journal
-from mesh_defs.cleanroom.keys import identity
+from mesh_defs.cleanroom.keys import key_behind
 from mesh_defs.cleanroom.party import PartyServer
 from mesh_defs.cleanroom.room import RoomAnswer
-from mesh_defs.cleanroom.rooms import party_by_key, viewer_of
+from mesh_defs.cleanroom.rooms import room_at, seat_of, signer_of, viewer_of
 from mesh_defs.cleanroom.rules import Asked, question_of
 from mesh_defs.cleanroom.serving import serve
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.cleanroom.wire import REFUSED, Speaker, join, party, read, require_answer, require_genuine
 from mesh_defs.documents.room import digest_of
-from mesh_defs.errors import AccessDeniedError, Finding, NotFoundError, UnreachableError, nearest
-from mesh_defs.ledger.head import public_text
+from mesh_defs.errors import AccessDeniedError, Finding, NotFoundError, UnreachableError
 from mesh_defs.ledger.ledger import open_ledger
 from mesh_defs.ledger.seal import seal_of
-from mesh_defs.model.query import EngineName
-from mesh_defs.model.room import Agreement, Release
+from mesh_defs.model.room import Agreement, Party, Release
 from mesh_defs.query.platform import open_platform
 from mesh_defs.settings import Settings
 
@@ -39,11 +40,22 @@ _ANSWER_BYTES_MAX = 20_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """Where a process listens, and whom it trusts."""
+    """Where a process listens, and whom it trusts. `port`: None for that of its address in the agreement."""
 
     host: str
-    port: int
+    port: int | None
     trust: Trust
+
+    def port_of(self, party: Party) -> int:
+        """The port of a party's or the join's process. NotFoundError when neither names one."""
+        try:
+            port = self.port or urlsplit(party.url or "").port
+        except ValueError:
+            port = None
+        if port is None:
+            fix = "say --port, or agree on its `url`"
+            raise NotFoundError(f"the agreement names no port of '{party.name}'", fix=fix)
+        return port
 
 
 def folder_of(settings: Settings, room: str) -> RoomFolder:
@@ -55,49 +67,55 @@ def serve_party(
     settings: Settings,
     room: str,
     *,
-    principal: str,
-    purpose: str,
-    engine: EngineName | None,
+    wanted: str | None,
+    given: Mapping[str, str],
     listening: Listening,
 ) -> None:
-    """Answer for the party whose key this mesh has, until the process is told to end. Reads as `principal`, for `purpose`."""
-    folder, speaker = folder_of(settings, room), _speaker(settings)
-    name = party_of(folder.agreement(), settings)
+    """Answer for the party whose key this mesh has, until the process is told to end; `wanted` where it has several.
+
+    Reads as the party's seat says (seats.yaml), which is read anew at every message, like the mesh, or as is `given` instead
+    (`principal`, `purpose`, `engine`). NotFoundError when nobody is named.
+    """
+    folder = room_at(settings, room)
+    agreement = folder.agreement()
+    name, key = signer_of(agreement, settings, wanted)
+    port = listening.port_of(next(each for each in agreement.parties if each.name == name))
 
     def seat() -> Seat:
-        platform = open_platform(settings, build=False)
-        return Seat(party=name, platform=platform, principal=principal, purpose=purpose, engine=engine)
+        return seat_of(folder, name, open_platform(settings, build=False), given)
 
     server = PartyServer(
         name=name,
         folder=folder,
         seat=seat,
         head=seal_of(settings).head,
-        speaker=speaker(party(name)),
+        speaker=_speaker(party(name), key),
         journal=journal_of(settings, "party"),
         post=poster(listening.trust),
     )
-    threading.Thread(target=take_digests, args=(folder.agreement(), seat()), daemon=True).start()
-    serve(server.handle, host=listening.host, port=listening.port, trust=listening.trust)
+    threading.Thread(target=take_digests, args=(agreement, seat()), daemon=True).start()
+    serve(server.handle, host=listening.host, port=port, trust=listening.trust)
 
 
 def serve_join(settings: Settings, room: str, *, limits: Limits, listening: Listening) -> None:
     """Take questions and start a process for each run, until the process is told to end."""
-    folder = folder_of(settings, room)
+    folder = room_at(settings, room)
     agreement = folder.agreement()
-    if agreement.joins.key != public_text(identity(settings)):
-        fix = "run this in the mesh whose key the agreement names as the join's"
+    key = key_behind(settings, agreement.joins.key)
+    if key is None:
+        fix = "run this in the mesh whose key the agreement names as the join's: `mesh room key` prints it"
         raise AccessDeniedError(f"this mesh's key is not that of '{agreement.joins.name}'", fix=fix)
+    port = listening.port_of(agreement.joins)
     server = JoinServer(
         folder=folder,
-        speaker=_speaker(settings)(join(agreement)),
+        speaker=_speaker(join(agreement), key),
         journal=journal_of(settings, "join"),
         post=poster(listening.trust),
         trust=listening.trust,
         limits=limits,
     )
     threading.Thread(target=server.settle, daemon=True).start()
-    serve(server.handle, host=listening.host, port=listening.port, trust=listening.trust)
+    serve(server.handle, host=listening.host, port=port, trust=listening.trust)
 
 
 def ask(settings: Settings, room: str, asked: Asked, *, trust: Trust) -> RoomAnswer | None:
@@ -106,12 +124,12 @@ def ask(settings: Settings, room: str, asked: Asked, *, trust: Trust) -> RoomAns
     AccessDeniedError, AnalysisRejectedError, UnreachableError, and EngineError for a run of which nothing was released.
     """
     agreement, now = folder_of(settings, room).signed(), datetime.now(UTC)
-    name = party_of(agreement, settings)
+    name, key = signer_of(agreement, settings, asked.analyst)
     question, _ = question_of(asked, agreement, now)
     (url,) = (each.url for each in agreement.parties if each.name == name)
     if url is None:
         raise UnreachableError(f"the agreement names no address of '{name}'", fix="agree on one")
-    digest, speaker = digest_of(agreement), _speaker(settings)(party(name))
+    digest, speaker = digest_of(agreement), _speaker(party(name), key)
     body = steps.asked_as_body(asked)
     message = speaker.say("ask", body, to=party(name), room=agreement.id, agreement=digest, run="")
     answer = read(poster(trust)(url, message.raw, _ASK_SECONDS_MAX, _ANSWER_BYTES_MAX))
@@ -128,11 +146,14 @@ def ask(settings: Settings, room: str, asked: Asked, *, trust: Trust) -> RoomAns
     return RoomAnswer(question=question, release=release, repeated=told["repeated"])
 
 
-def verify_signed(settings: Settings, room: str, handed: tuple[bytes, ...] = ()) -> tuple[Finding, ...]:
+def verify_signed(
+    settings: Settings, room: str, handed: tuple[bytes, ...] = (), wanted: str | None = None
+) -> tuple[Finding, ...]:
     """Hold this mesh's ledger against what all parties signed at each release: what is kept here, and what others hand over."""
     agreement = folder_of(settings, room).agreement()
     kept = (*journal_of(settings, "party").kept(agreement.id), *handed)
-    return verify(agreement, party_of(agreement, settings), open_ledger(settings), kept)
+    name = wanted or signer_of(agreement, settings, None)[0]
+    return verify(agreement, name, open_ledger(settings), kept)
 
 
 def cosigned_findings(folder: RoomFolder, agreement: Agreement, settings: Settings) -> tuple[Finding, ...]:
@@ -140,22 +161,12 @@ def cosigned_findings(folder: RoomFolder, agreement: Agreement, settings: Settin
     if not journal_file(settings, "party").is_file():
         return ()
     name = viewer_of(agreement, folder, settings, None)
-    return verify_signed(settings, agreement.id) if name else ()
+    return verify_signed(settings, agreement.id, wanted=name) if name else ()
 
 
 def kept_signatures(settings: Settings, room: str) -> tuple[bytes, ...]:
     """What this mesh keeps of all parties' signatures: to hand to a party that looks at its own ledger."""
     return journal_of(settings, "party").kept(folder_of(settings, room).agreement().id)
-
-
-def party_of(agreement: Agreement, settings: Settings) -> str:
-    """The party whose key this mesh has. NotFoundError when it is none's."""
-    if name := party_by_key(agreement, settings):
-        return name
-    what = f"this mesh's key is no party's of '{agreement.id}'"
-    raise NotFoundError(
-        what, fix=f"`mesh room key` prints it; {nearest('', [each.name for each in agreement.parties])}"
-    )
 
 
 def journal_of(settings: Settings, role: str) -> Journal:
@@ -168,6 +179,5 @@ def journal_file(settings: Settings, role: str) -> Path:
     return Path(settings.home) / "rooms" / f"{role}.sqlite"
 
 
-def _speaker(settings: Settings) -> Callable[[str], Speaker]:
-    key = identity(settings)
-    return lambda name: Speaker(name=name, key=key, clock=lambda: datetime.now(UTC))
+def _speaker(name: str, key: Ed25519PrivateKey) -> Speaker:
+    return Speaker(name=name, key=key, clock=lambda: datetime.now(UTC))

@@ -27,8 +27,8 @@ def release_of(told: Any, run: Run, agreement: Agreement, *, own: str) -> Releas
         raise AccessDeniedError("the release is not of the groups, or the budget, that were asked for")
     if run.terms.level == "privacy" and {each.values for each in shown} != known:
         raise AccessDeniedError("with noise every public group is shown, whatever the rows hold")
-    if own == run.analyst and withheld:
-        raise AccessDeniedError("who asks is not told what was withheld")
+    if withheld and own not in steps.protected(agreement, run.analysis, run.analyst):
+        raise AccessDeniedError("only those whose rows are asked about are told what was withheld")
     return Release(run=run.id, analysis=run.analysis, groups=shown, withheld=withheld, micro_rho=run.micro_rho)
 
 

@@ -80,10 +80,15 @@ def guards(agreement: Agreement, analyst: str) -> tuple[str, ...]:
     return tuple(party.name for party in agreement.parties if party.name != analyst)
 
 
+def protected(agreement: Agreement, analysis: Analysis, analyst: str) -> tuple[str, ...]:
+    """The parties whose rows are asked about by another: what is withheld is theirs to know."""
+    owners = {table.party for table in agreement.tables if table.name in analysis.tables}
+    return tuple(name for name in guards(agreement, analyst) if name in owners)
+
+
 def keeper(agreement: Agreement, analysis: Analysis, analyst: str) -> str:
     """The party that makes the run's secret: the first whose rows are asked about."""
-    owners = {table.party for table in agreement.tables if table.name in analysis.tables}
-    return next(name for name in guards(agreement, analyst) if name in owners)
+    return protected(agreement, analysis, analyst)[0]
 
 
 def prepared_of(answer: Message, agreement: Agreement) -> Prepared:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 _ROOM = click.argument("room")
+_PARTY = click.option("--party", metavar="NAME", help="For which party, where this mesh has the keys of several.")
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
@@ -140,14 +141,15 @@ def freeze(room: str, as_json: bool) -> None:
 
 @click.command()
 @_ROOM
+@_PARTY
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @_JSON
-def sign(room: str, yes: bool, as_json: bool) -> None:
+def sign(room: str, party: str | None, yes: bool, as_json: bool) -> None:
     """Say in plain words what is agreed to, and sign it for the party whose key this mesh has."""
     from mesh_defs.cleanroom.room_told import agreed_lines
 
     settings = load_settings()
-    folder, said = _statement("signed", room, settings)
+    folder, said = _statement("signed", room, party, settings)
     if not as_json:
         for line in agreed_lines(folder, datetime.now(UTC)):
             click.echo(plain(line))
@@ -160,32 +162,28 @@ def sign(room: str, yes: bool, as_json: bool) -> None:
 
 @click.command()
 @_ROOM
+@_PARTY
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @_JSON
-def revoke(room: str, yes: bool, as_json: bool) -> None:
+def revoke(room: str, party: str | None, yes: bool, as_json: bool) -> None:
     """End this version of the agreement, for the party whose key this mesh has. Nothing may be asked from then on.
 
     What was released stays with those who have it.
     """
     settings = load_settings()
-    folder, said = _statement("revoked", room, settings)
+    folder, said = _statement("revoked", room, party, settings)
     if not yes:
-        click.confirm(f"End room '{room}' for all its parties?", abort=True, err=as_json)
+        click.confirm(f"Does {said.party} end room '{room}', for all its parties?", abort=True, err=as_json)
     _keep(said, folder, settings, as_json=as_json, told=f"{said.party} revoked '{room}': nothing may be asked any more")
 
 
-def _statement(kind: str, room: str, settings: Settings) -> "tuple[RoomFolder, Statement]":
-    from mesh_defs.cleanroom.keys import identity
-    from mesh_defs.cleanroom.rooms import party_by_key, room_at
+def _statement(kind: str, room: str, wanted: str | None, settings: Settings) -> "tuple[RoomFolder, Statement]":
+    from mesh_defs.cleanroom.rooms import room_at, signer_of
     from mesh_defs.cleanroom.signed import state
-    from mesh_defs.errors import AccessDeniedError
 
     folder = room_at(settings, room)
-    agreement, key = folder.agreement(), identity(settings)
-    party = party_by_key(agreement, settings)
-    if party is None:
-        fix = "`mesh room key` prints it: the agreement must name it, or this is not the mesh to do it in"
-        raise AccessDeniedError(f"this mesh's key is no party's of '{room}'", fix=fix)
+    agreement = folder.agreement()
+    party, key = signer_of(agreement, settings, wanted)
     return folder, state(kind, agreement, party, key, datetime.now(UTC))
 
 

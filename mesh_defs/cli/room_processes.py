@@ -1,11 +1,8 @@
 """`mesh room key`, `mesh room party` and `mesh room join`: a room's processes."""
 
-from typing import Literal, cast
-
 import click
 
 from mesh_defs.cli.render import print_json
-from mesh_defs.errors import AccessDeniedError
 from mesh_defs.settings import load_settings
 
 _FILE = click.Path(exists=True, dir_okay=False)
@@ -18,7 +15,9 @@ def _listening(command: click.decorators.FC) -> click.decorators.FC:
         click.option("--ca", type=_FILE, help="PEM: authorities whose certificates others must show."),
         click.option("--certificate-key", "certificate_key", type=_FILE, help="PEM: the certificate's key."),
         click.option("--certificate", type=_FILE, help="PEM: own certificate; makes it https."),
-        click.option("--port", required=True, type=click.IntRange(1, 65_535), help="Its port."),
+        click.option(
+            "--port", type=click.IntRange(1, 65_535), help="Its port. Default: that of its url in the agreement."
+        ),
         click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens."),
     ):
         command = option(command)
@@ -26,15 +25,19 @@ def _listening(command: click.decorators.FC) -> click.decorators.FC:
 
 
 @click.command()
+@click.option("--party", metavar="NAME", help="A key for this party alone, where one owner has several in this mesh.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def key(as_json: bool) -> None:
+def key(party: str | None, as_json: bool) -> None:
     """Make this mesh's key for clean rooms, unless there is one, and print its public half for the agreement.
 
     The private half stays in the secrets folder, for its owner alone.
     """
     from mesh_defs.cleanroom.keys import make_identity
+    from mesh_defs.model.names import is_name
 
-    public, new = make_identity(load_settings())
+    if party is not None and not is_name(party):
+        raise click.UsageError(f"'{party}' is no party's name: lower case letters, digits and _, a letter first")
+    public, new = make_identity(load_settings(), party)
     if as_json:
         print_json({"key": public, "new": new})
         return
@@ -43,17 +46,19 @@ def key(as_json: bool) -> None:
 
 @click.command()
 @click.argument("room")
-@click.option("--as", "principal", help="Who reads here for the room, by the mesh's grants. Default: MESH_PRINCIPAL.")
-@click.option("--purpose", help="What for. Default: MESH_PURPOSE.")
-@click.option("--engine", type=click.Choice(["duckdb", "trino"]), help="Default: as the mesh chooses.")
+@click.option("--party", metavar="NAME", help="For which party, where this mesh has the keys of several.")
+@click.option("--as", "principal", help="Who reads here for the room, by the mesh's grants. Default: its seat's.")
+@click.option("--purpose", help="What for. Default: its seat's.")
+@click.option("--engine", type=click.Choice(["duckdb", "trino"]), help="Default: its seat's, else as the mesh chooses.")
 @_listening
 def party(
     room: str,
+    party: str | None,
     principal: str | None,
     purpose: str | None,
     engine: str | None,
     host: str,
-    port: int,
+    port: int | None,
     certificate: str | None,
     certificate_key: str | None,
     ca: str | None,
@@ -61,26 +66,17 @@ def party(
 ) -> None:
     """Answer for this mesh in a room, until Ctrl-C: the party is the one whose key this mesh has.
 
-    It believes its own copy of the signed agreement alone, read anew at every message, and sends persons under tokens.
+    As whom it reads here, what for and by which engine, its seat in rooms/ROOM/seats.yaml says. It believes its own copy of the
+    signed agreement alone; both are read anew at every message. What it sends are persons under tokens.
     """
     from mesh_defs.cleanroom.channel import Trust
     from mesh_defs.cleanroom.processes import Listening, serve_party
 
-    settings = load_settings()
-    who, what_for = principal or settings.principal, purpose or settings.purpose
-    if who is None or what_for is None:
-        fix = "say --as and --purpose, as a grant of the shared products names them"
-        raise AccessDeniedError("nobody is named who reads here for the room", fix=fix)
-    serve_party(
-        settings,
-        room,
-        principal=who,
-        purpose=what_for,
-        engine=cast(Literal["duckdb", "trino"] | None, engine),
-        listening=Listening(
-            host=host, port=port, trust=Trust(ca=ca, certificate=certificate, key=certificate_key, plain=plain)
-        ),
-    )
+    trust = Trust(ca=ca, certificate=certificate, key=certificate_key, plain=plain)
+    said = {"principal": principal, "purpose": purpose, "engine": engine}
+    given = {name: value for name, value in said.items() if value is not None}
+    listening = Listening(host=host, port=port, trust=trust)
+    serve_party(load_settings(), room, wanted=party, given=given, listening=listening)
 
 
 @click.command()
@@ -95,13 +91,16 @@ def join(
     seconds_max: float,
     memory_mb: int,
     host: str,
-    port: int,
+    port: int | None,
     certificate: str | None,
     certificate_key: str | None,
     ca: str | None,
     plain: bool,
 ) -> None:
-    """Add up for a room, until Ctrl-C: a process for each run, which holds no credential and is gone with the run."""
+    """Add up for a room, until Ctrl-C, in the mesh whose key the agreement names as the join's.
+
+    It starts a process for each run, which holds no credential and is gone with the run.
+    """
     from mesh_defs.cleanroom.channel import Trust
     from mesh_defs.cleanroom.host import Limits
     from mesh_defs.cleanroom.processes import Listening, serve_join

@@ -4,6 +4,7 @@ Nothing of the asker's text goes further than this module; what the parties run 
 refused, and why, depends on the text and the agreement alone.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from mesh_defs.sql.tree import read
 
 _CLAUSES = frozenset({"expressions", "from_", "joins", "where", "group"})
 _HOW = "ask SELECT dimensions, aggregates FROM … JOIN … ON person = person WHERE dimension IN (…) GROUP BY dimensions"
+# Python reads no number of more than 4,300 digits.
+_WHOLE = re.compile(r"\d{1,1000}", re.ASCII)
 Arguments = Mapping[str, DimensionValue]
 NO_ARGUMENTS: Arguments = {}
 
@@ -200,7 +203,7 @@ class _Scope:
         shown = {folded(name): what for name, what in outputs}
         for node in group.expressions:
             what: Field | Aggregate | None
-            if type(node) is exp.Literal and not node.is_string and node.this.isdigit():
+            if type(node) is exp.Literal and not node.is_string and _WHOLE.fullmatch(node.this):
                 number = int(node.this)
                 what = outputs[number - 1][1] if 1 <= number <= len(outputs) else None
             elif type(node) is exp.Column and not node.table and folded(node.name) in shown:
@@ -228,6 +231,8 @@ class _Scope:
             _only(node, {"this", "expressions"})
             given = node.expressions
         else:
+            given = []
+        if not given:
             raise _refused(node, "a filter of this kind is not agreed", "write dimension = value, or dimension IN (…)")
         dimension = self._dimension(node.this)
         domain = self.agreement.domain(dimension)
@@ -236,10 +241,13 @@ class _Scope:
 
     def _value(self, node: exp.Expr, domain: tuple[DimensionValue, ...]) -> DimensionValue:
         value: DimensionValue
+        number = node.this if type(node) is exp.Neg else node
         if type(node) is exp.Placeholder and node.name in self.arguments:
             value = self.arguments[node.name]
-        elif type(node) is exp.Literal and (node.is_string or node.this.isdigit()):
-            value = node.this if node.is_string else int(node.this)
+        elif type(node) is exp.Literal and node.is_string:
+            value = node.this
+        elif type(number) is exp.Literal and not number.is_string and _WHOLE.fullmatch(number.this):
+            value = int(number.this) * (1 if number is node else -1)
         else:
             raise _refused(node, "a filter compares with plain values", "write dimension IN ('value', …)")
         if not any(_same(each, value) for each in domain):

@@ -28,7 +28,7 @@ from mesh_defs.query.platform import open_platform
 from tests.cleanroom.parties import AGENCY, JOIN, QUESTION, ROOM, SHOP, Parties
 
 Between = Callable[[str, bytes, Callable[[bytes], bytes]], bytes]
-URLS = {name: f"https://{name}.example" for name in (SHOP, AGENCY, JOIN)}
+URLS = {name: f"https://{name}.example" for name in (SHOP, AGENCY, "bank", JOIN)}
 
 
 def as_it_is(name: str, raw: bytes, handle: Callable[[bytes], bytes]) -> bytes:
@@ -72,8 +72,8 @@ class Inside:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        self.platforms = {name: open_platform(self.parties.meshes[name]) for name in (SHOP, AGENCY)}
-        for name in (SHOP, AGENCY, JOIN):
+        self.platforms = {name: open_platform(self.parties.meshes[name]) for name in self.parties.names}
+        for name in self.parties.meshes:
             self.restart(name)
 
     def restart(self, name: str) -> None:
@@ -116,11 +116,11 @@ class Inside:
         told = {"room": agreement.id, "agreement": digest_of(agreement), "run": run, **changes}
         return speaker.say(kind, body, to=join(agreement) if to == JOIN else party(to), **told).raw
 
-    def ask(self, question: str = QUESTION, **asked: Any) -> Mapping[str, Any]:
-        """Ask the agency's process; its answer, or its refusal with the kind of the message."""
-        body = steps.asked_as_body(Asked(**{"analyst": AGENCY, "recipient": AGENCY, "sql": question, **asked}))
-        raw = self.say("ask", body, by=AGENCY, to=AGENCY)
-        answer = read(self.servers[AGENCY].handle(raw))
+    def ask(self, question: str = QUESTION, by: str = AGENCY, **asked: Any) -> Mapping[str, Any]:
+        """Ask one party's process, the agency's by default; its answer, or its refusal with the kind of the message."""
+        body = steps.asked_as_body(Asked(**{"analyst": by, "recipient": by, "sql": question, **asked}))
+        raw = self.say("ask", body, by=by, to=by)
+        answer = read(self.servers[by].handle(raw))
         return {"kind": answer.head.kind, **answer.json()}
 
     def page(self, name: str) -> Page:

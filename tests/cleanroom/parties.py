@@ -46,10 +46,15 @@ _EMAIL = "{name: email, logicalType: string, classification: confidential}"
 
 @dataclass(frozen=True, kw_only=True)
 class Parties:
-    """The settings of three meshes, by name of party or join."""
+    """The settings of all meshes, by name of party or join."""
 
     meshes: Mapping[str, Settings]
     frozen: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parties, without the join."""
+        return tuple(name for name in self.meshes if name != JOIN)
 
     def fresh(self) -> None:
         """Forget all that was asked, and by whom it was signed."""
@@ -65,6 +70,9 @@ class Parties:
             shutil.rmtree(folder.path, ignore_errors=True)
             folder.path.mkdir(parents=True)
             (folder.path / "agreement.yaml").write_text(yaml.safe_dump(self.body(urls) | changes, sort_keys=False))
+            seats = {"format": 1, "seats": {name: {"principal": "ada", "purpose": "measurement"}}}
+            if name != JOIN:
+                (folder.path / "seats.yaml").write_text(yaml.safe_dump(seats))
         self.sign()
 
     def private(self, urls: Mapping[str, str]) -> None:
@@ -75,8 +83,8 @@ class Parties:
         self.agree(urls, tables=[orders, reached], rules=[{**rule, "level": "privacy"}], privacy=PRIVACY)
 
     def sign(self) -> None:
-        """Both parties sign what lies in their own folder; all get the signatures."""
-        for name in (SHOP, AGENCY):
+        """The parties sign what lies in their own folder; all get the signatures."""
+        for name in self.names:
             own = folder_of(self.meshes[name], ROOM)
             agreement = own.agreement()
             said = state("signed", agreement, name, identity(self.meshes[name]), agreement.valid_from)
@@ -93,7 +101,7 @@ class Parties:
             "format": 1,
             "id": ROOM,
             "title": "Who bought after they saw it",
-            "parties": [named[AGENCY], named[SHOP]],
+            "parties": [named[name] for name in reversed(self.names)],
             "analysts": [AGENCY],
             "recipients": [AGENCY],
             "joins": named[JOIN],
@@ -123,8 +131,8 @@ class Parties:
 
 
 @contextmanager
-def parties() -> Iterator[Parties]:
-    """Make and publish the three meshes."""
+def parties(more: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None) -> Iterator[Parties]:
+    """Make and publish the three meshes, and those of `more` parties (by name, their domains)."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         shop = {
@@ -154,11 +162,11 @@ def parties() -> Iterator[Parties]:
         }
         meshes = {
             party: load_settings({"MESH_ROOT": str(make_mesh(folder / party, domains)), "MESH_PRINCIPAL": "ada"})
-            for party, domains in ((SHOP, {"sales": shop}), (AGENCY, {"media": reached}), (JOIN, {}))
+            for party, domains in {SHOP: {"sales": shop}, AGENCY: {"media": reached}, **(more or {}), JOIN: {}}.items()
         }
-        for party in (SHOP, AGENCY):
-            outcomes = refresh(meshes[party])
-            assert {each.state for each in outcomes.values()} == {"published"}, outcomes
+        for party, settings in meshes.items():
+            outcomes = refresh(settings) if party != JOIN else {}
+            assert {each.state for each in outcomes.values()} <= {"published"}, outcomes
         yield Parties(meshes=meshes, frozen=_digest(meshes[AGENCY]))
 
 

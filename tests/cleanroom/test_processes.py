@@ -67,9 +67,8 @@ def started(made: Parties, trust: Trust = PLAIN) -> Iterator[Running]:
 def _process(
     settings: Settings, kind: str, port: int, *options: str, **told: str
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    who = [] if kind == "join" else ["--as", "ada", "--purpose", "measurement"]
     own = {"MESH_ROOT": str(settings.root), "HOME": str(settings.root), **told}
-    return process(["room", kind, ROOM, "--port", str(port), *who, *options], own, port)
+    return process(["room", kind, ROOM, "--port", str(port), *options], own, port)
 
 
 @pytest.fixture(scope="module")

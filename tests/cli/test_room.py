@@ -36,6 +36,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     yield settings
 
 
+PORTS = {"media": 8442, "shop": 8443, "host": 8444}
+
+
 class Done(NamedTuple):
     returncode: int
     stdout: str
@@ -116,6 +119,57 @@ def test_from_a_draft_to_an_answer(terminal: Terminal) -> None:
     assert "'shop' has not signed this version of the agreement of 'spring' — `mesh room sign`" in denied
     terminal.says("sign", ROOM, "--yes", party="shop")
     assert "a         yes         600" in terminal.says("ask", ROOM, BUYERS)
+
+
+def test_one_mesh_with_the_keys_of_both_says_for_which_it_signs_and_which_ends_it(terminal: Terminal) -> None:
+    keys = {name: terminal.json("key", "--party", name, party="owner")["key"] for name in ("media", "shop")}
+    assert terminal.json("key", "--party", "shop", party="owner") == {"key": keys["shop"], "new": False}
+    assert len({*keys.values(), terminal.json("key", party="owner")["key"]}) == 3, "and one of the mesh's own"
+    write_room(terminal.settings, agreement_of(terminal.keys | keys))
+    terminal.says("freeze", ROOM)
+    told = terminal.says("sign", ROOM, "--yes", code=1, party="owner")
+    assert "this mesh has the keys of media, shop — say --party media or shop" in told
+    for name in keys:
+        assert f"{name} signed version" in terminal.says("sign", ROOM, "--yes", "--party", name, party="owner")
+    assert "a         yes         600" in terminal.says("ask", ROOM, BUYERS, party="owner")
+    told = terminal.says("revoke", ROOM, "--yes", "--party", "host", code=1, party="owner")
+    assert "this mesh does not have the key of 'host' — it has that of media, shop" in told
+    assert "Does shop end room 'spring', for all its parties?" in terminal.says(
+        "revoke", ROOM, "--party", "shop", party="owner", typed="y\n"
+    )
+    assert "'shop' has revoked" in terminal.says("ask", ROOM, BUYERS, code=1, party="owner")
+    assert "is no party's name" in terminal.says("key", "--party", "../shop", code=USAGE, party="owner")
+
+
+def test_a_partys_process_reads_as_its_seat_says_and_listens_where_the_agreement_says(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr("mesh_defs.cleanroom.processes.serve", lambda handle, **told: seen.update(told, handle=handle))
+    terminal.opened()
+    assert "names no port of 'shop' — say --port, or agree on its `url`" in terminal.says(
+        "party", ROOM, code=1, party="shop"
+    )
+    named = [{"name": name, "key": terminal.keys[name], "url": "http://here:443x"} for name in ("media", "shop")]
+    assert "names no port of 'shop'" in terminal.opened(parties=named).says("party", ROOM, code=1, party="shop")
+    at = {
+        name: {"name": name, "key": terminal.keys[name], "url": f"http://{name}.example:{port}"}
+        for name, port in PORTS.items()
+    }
+    terminal.opened(parties=[at["media"], at["shop"]], joins=at["host"])
+    terminal.says("party", ROOM, party="shop")
+    assert (seen["port"], seen["host"]) == (8443, "127.0.0.1")
+    seat = seen["handle"].__self__.seat()
+    assert (seat.party, seat.principal, seat.purpose, seat.engine) == ("shop", "service:shop", "measurement", None)
+    terminal.says("party", ROOM, "--port", "9000", "--as", "ada", "--engine", "trino", party="shop")
+    seat = seen["handle"].__self__.seat()
+    assert (seen["port"], seat.principal, seat.purpose, seat.engine) == (9000, "ada", "measurement", "trino")
+    terminal.says("join", ROOM, party="host")
+    assert seen["port"] == 8444
+    assert "this mesh's key is not that of 'host'" in terminal.says("join", ROOM, code=1, party="shop")
+    (terminal.settings.root / "rooms" / ROOM / "seats.yaml").unlink()
+    assert "nobody is named who reads here for 'shop'" in terminal.says("party", ROOM, code=1, party="shop")
+    assert "this mesh has no room 'sprung'" in terminal.says("party", "sprung", code=1, party="shop")
 
 
 def test_values_that_no_contract_promises_are_named_by_people(terminal: Terminal) -> None:

@@ -1,4 +1,6 @@
-"""Attacks the clean room with a corpus: `python -m tests.redteam.room FILE.json [--json]`.
+"""Attacks the clean room with a corpus: `python -m tests.redteam.room FILE.json [--processes] [--json]`.
+
+In one process, or as two parties' and a join's own processes, with an asker who goes past its own.
 
 Exit code 0 only when nothing leaked, nothing was answered wrongly, and 95 % of the benign questions were answered.
 """
@@ -16,22 +18,30 @@ from mesh_defs.cleanroom.room import Room
 from mesh_defs.cleanroom.signed import state
 from mesh_defs.errors import MeshError
 from tests.redteam.room_cases import RoomCase, read_cases
+from tests.redteam.room_processes import ProcessWorld, process_world
 from tests.redteam.room_verdict import Outcome, Verdict, asked_of, judge, summary
 from tests.redteam.room_world import ADVERTISER, NOW, PUBLISHER, RoomWorld, room_world
 
 BENIGN_ANSWERED_MIN = 0.95
 
 
-def attack(file: Path, *, only: Sequence[str] = (), say: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
-    """Run a corpus; cases that prepare the tables in the same way share a mesh, and nothing else."""
+def attack(
+    file: Path,
+    *,
+    only: Sequence[str] = (),
+    say: Callable[[str], None] = lambda line: None,
+    processes: bool = False,
+) -> dict[str, Any]:
+    """Run a corpus; cases that prepare the tables in the same way share a mesh, or processes, and nothing else."""
     cases, not_run = read_cases(file)
     cases = [case for case in cases if not only or case.id in only]
     verdicts: dict[str, Verdict] = {}
     started = time.monotonic()
     for setup, those in _by_setup(cases):
-        with room_world(setup) as world:
+        with process_world(setup) if processes else room_world(setup) as world:
             for case in those:
-                verdicts[case.id] = judge(case, run_case(case, world), world)
+                outcomes = world.outcomes(case) if isinstance(world, ProcessWorld) else run_case(case, world)
+                verdicts[case.id] = judge(case, outcomes, world)
                 say(f"{case.id}: {verdicts[case.id].kind} {verdicts[case.id].why}")
     return summary(cases, verdicts, not_run if not only else {}, time.monotonic() - started)
 
@@ -107,10 +117,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.redteam.room", description=__doc__.partition("\n")[0])
     parser.add_argument("file", type=Path, help="a corpus, in the form that shared/redteam/README.md describes")
     parser.add_argument("--only", nargs="+", default=[], metavar="ID")
+    parser.add_argument("--processes", action="store_true", help="each party and the join as a process of its own")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
     try:
-        told = attack(given.file, only=given.only, say=lambda line: print(line, file=sys.stderr))
+        told = attack(
+            given.file, only=given.only, say=lambda line: print(line, file=sys.stderr), processes=given.processes
+        )
     except (OSError, ValueError) as error:
         print(f"{given.file}: {error}", file=sys.stderr)
         return 2

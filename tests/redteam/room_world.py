@@ -1,6 +1,6 @@
 """The mesh of the room's corpus: both parties' tables as products, and the agreement that the README of the corpora describes.
 
-One mesh for both parties, and a room in one process: what is attacked are the rules, not the wire.
+One mesh for both parties, and a room in one process: what is attacked are the rules, not the wire (room_processes.py).
 """
 
 import base64
@@ -27,7 +27,7 @@ from mesh_defs.model.room import SharedTable
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.refresh.in_process import refresh_in_process
-from mesh_defs.settings import load_settings
+from mesh_defs.settings import Settings, load_settings
 from tests.redteam.room_data import CAMPAIGNS, DEVICES, REGIONS, SEGMENTS, TABLES, TIERS, build
 
 PUBLISHER, ADVERTISER, HOST = "pub", "adv", "host"
@@ -150,32 +150,36 @@ def room_world(setup_sql: Iterable[str] = ()) -> Iterator[RoomWorld]:
     with TemporaryDirectory() as name, duckdb.connect() as plain:
         folder = Path(name)
         target = build(plain, setup_sql)
-        platform = _published(folder, plain)
-        seat = Seat(party=ADVERTISER, platform=platform, principal="ada", purpose="measurement")
-        digests = {
-            f"adv.{each}": content_digest(
-                SharedTable(
-                    name=f"adv.{each}", party="adv", product=f"adv.{each}", person="hem", dimensions={"tier": TIERS}
-                ),
-                seat,
-            )
-            for each in TABLES["adv"]
-        }
+        platform = open_platform(published(folder, "mesh", plain, TABLES))
         keys = {name: Ed25519PrivateKey.generate() for name in (PUBLISHER, ADVERTISER, HOST)}
-        _count_asker_once(plain)
+        digests = digests_of(platform)
+        count_asker_once(plain)
         yield RoomWorld(folder=folder, platform=platform, plain=plain, target=target, digests=digests, keys=keys)
 
 
-def _published(folder: Path, plain: duckdb.DuckDBPyConnection) -> Platform:
+def digests_of(platform: Platform) -> dict[str, str]:
+    """What the advertiser's tables are frozen by."""
+    seat = Seat(party=ADVERTISER, platform=platform, principal="ada", purpose="measurement")
+    tables = [
+        SharedTable(name=f"adv.{each}", party="adv", product=f"adv.{each}", person="hem", dimensions={"tier": TIERS})
+        for each in TABLES["adv"]
+    ]
+    return {table.name: content_digest(table, seat) for table in tables}
+
+
+def published(
+    folder: Path, mesh: str, plain: duckdb.DuckDBPyConnection, tables: Mapping[str, Sequence[str]]
+) -> Settings:
+    """Write a mesh with these tables, and publish them."""
     domains = {
         domain: {path: text for name in names for path, text in _files(domain, name, folder, plain).items()}
-        for domain, names in TABLES.items()
+        for domain, names in tables.items()
     }
-    settings = load_settings({"MESH_ROOT": str(make_mesh(folder / "mesh", domains))})
+    settings = load_settings({"MESH_ROOT": str(make_mesh(folder / mesh, domains))})
     outcomes = refresh_in_process(settings, open_mesh(settings))
     wrong = [each for each in outcomes if each.state != "published"]
     assert not wrong, wrong
-    return open_platform(settings)
+    return settings
 
 
 def _files(domain: str, name: str, folder: Path, plain: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -193,7 +197,7 @@ def _files(domain: str, name: str, folder: Path, plain: duckdb.DuckDBPyConnectio
     }
 
 
-def _count_asker_once(plain: duckdb.DuckDBPyConnection) -> None:
+def count_asker_once(plain: duckdb.DuckDBPyConnection) -> None:
     """The plain answer is over the asking party's tables without repetition."""
     for name in TABLES["adv"]:
         plain.execute(f"CREATE OR REPLACE TABLE adv.{name} AS SELECT DISTINCT * FROM adv.{name}")

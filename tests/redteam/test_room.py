@@ -1,5 +1,6 @@
 """The room's corpus: everything as expected, and the harness tells a room that leaks."""
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from mesh_defs.errors import AnalysisRejectedError
 from tests.redteam.room import attack, passed
+from tests.redteam.room_cases import read_cases
 from tests.redteam.room_data import key
 
 CORPUS, OWN = (Path(__file__).parent / name for name in ("room_attacks.json", "own_room_attacks.json"))
@@ -26,6 +28,15 @@ def test_every_case_is_as_expected(told: Mapping[str, Any]) -> None:
 def test_every_case_was_run(told: Mapping[str, Any]) -> None:
     assert told["not_run"] == {}
     assert told["safe"] + told["benign_answered"] == told["cases"]
+
+
+def test_the_parties_own_processes_hold_as_well() -> None:
+    """A few drawn from the shared corpus, the same each time, and own ones that only processes can hold apart."""
+    drawn = [case.id for case in random.Random(7).sample(read_cases(CORPUS)[0], 8)]
+    for corpus, only in ((CORPUS, ["P02", "B02", *drawn]), (OWN, ["R19", "R20", "R24"])):
+        found = attack(corpus, only=only, processes=True)
+        assert found["why"] == {}
+        assert found["safe"] + found["benign_answered"] == found["cases"] == len(set(only))
 
 
 def test_a_room_without_its_threshold_leaks(monkeypatch: pytest.MonkeyPatch) -> None:

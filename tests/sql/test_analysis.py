@@ -1,5 +1,6 @@
 """SQL becomes an analysis, or is refused for what it says: nothing of the asker's text goes any further."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from mesh_defs.errors import AnalysisRejectedError
 from mesh_defs.model.room import Aggregate, Field
 from mesh_defs.sql.analysis import compile_analysis
-from tests.cleanroom.agreements import an_agreement
+from tests.cleanroom.agreements import CUSTOMERS, PERSONS, an_agreement
 
 JOINED = "FROM pub.persons p JOIN adv.customers c ON p.hem = c.person"
 SEGMENT = Field("pub.persons", "segment")
@@ -56,7 +57,20 @@ def test_a_parameter_is_a_public_value() -> None:
             compiled(sql, s=wrong)
 
 
+def test_a_public_value_below_zero_is_named() -> None:
+    table = replace(PERSONS, dimensions={"age": (-3, 0, 3)})
+    agreement = an_agreement(tables=(table, CUSTOMERS), templates=())
+    found = compile_analysis(f"SELECT count(*) {JOINED} WHERE p.age IN (-3, -0)", agreement)
+    assert found.analysis.filters == ((Field("pub.persons", "age"), (-3, 0)),)
+    for wrong in ("-'3'", "- -3", "-(3)", "-3.0", "-4"):
+        with pytest.raises(AnalysisRejectedError):
+            compile_analysis(f"SELECT count(*) {JOINED} WHERE p.age = {wrong}", agreement)
+
+
 REFUSED = {
+    "no value": f"SELECT count(*) {JOINED} WHERE p.age IN ()",
+    "a place that nothing reads": f"SELECT p.age, count(*) {JOINED} GROUP BY {'1' * 5000}",
+    "a number that nothing reads": f"SELECT count(*) {JOINED} WHERE p.age = {'9' * 5000}",
     "another table": "SELECT count(*) FROM pub.secret s JOIN adv.customers c ON s.hem = c.person",
     "another column": f"SELECT p.email, count(*) {JOINED} GROUP BY 1",
     "the person as a group": f"SELECT p.hem, count(*) {JOINED} GROUP BY 1",

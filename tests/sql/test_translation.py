@@ -76,6 +76,7 @@ def test_hidden_rows_stay_behind_a_fence_with_every_column_that_is_seen() -> Non
         ("tags[-1]", "VARCHAR", 'element_at("r0"."c5", -1)'),
         ("region ~ '\\d$'", "BOOLEAN", """regexp_like("r0"."c1", '\\A([0-9]\\z)\\z')"""),
         ("TRY_CAST(region AS DATE)", "DATE", 'TRY_CAST("r0"."c1" AS DATE)'),
+        ("id = -9223372036854775808", "BOOLEAN", "CAST('9223372036854775808' AS DECIMAL(38, 0))"),
     ],
 )
 def test_what_trino_means_otherwise_is_written_out(sql: str, type_: str, part: str) -> None:
@@ -117,6 +118,37 @@ def test_what_trino_means_otherwise_is_written_out(sql: str, type_: str, part: s
 def test_what_was_not_tried_is_refused_by_name_with_the_mend(sql: str, why: str) -> None:
     with pytest.raises(QueryRejectedError, match=f"on Trino .*{why}"):
         translated(sql.format(p=PRODUCT), ["BIGINT"])
+
+
+def _branches(when: str, then: str = "{n}") -> str:
+    return " ".join(f"WHEN {when.format(n=n)} THEN {then.format(n=n)}" for n in [*range(200), 7])
+
+
+@pytest.mark.parametrize(
+    ("sql", "part"),
+    [
+        (f"CASE {_branches('id = {n}')} ELSE -1 END", '199]), "r0"."c0"), (-1))'),
+        (f"CASE id {_branches('{n}')} END", '199]), "r0"."c0")'),
+        (f"CASE {_branches(chr(39).join(['region = ', 'v{n}', '']), '{n}')} ELSE -1 END", "'v199'], ARRAY[0, 1, 2"),
+    ],
+)
+def test_a_case_too_long_for_trinos_compiler_is_looked_up(sql: str, part: str) -> None:
+    text = translated(f"SELECT {sql} AS x FROM events.clicks", ["INTEGER"]).text
+    assert "element_at(map(ARRAY[" in text and "CASE" not in text
+    assert part in text, text
+    assert text.count("7,") < 200, "the first of two branches for one value holds"
+
+
+@pytest.mark.parametrize("when", ["score = {n}", "cost = {n}", "id > {n}", "id = {n} + id", "id + 1 = {n} OR id = 2"])
+def test_a_long_case_of_anything_else_is_refused(when: str) -> None:
+    with pytest.raises(QueryRejectedError, match="a CASE of over 200 branches"):
+        translated(f"SELECT CASE {_branches(when)} ELSE -1 END AS x FROM events.clicks", ["INTEGER"])
+
+
+@pytest.mark.parametrize("then", ["id", "NULL"])
+def test_a_long_case_that_gives_no_literal_is_refused(then: str) -> None:
+    with pytest.raises(QueryRejectedError, match="a CASE of over 200 branches"):
+        translated(f"SELECT CASE id {_branches('{n}', then)} ELSE 1 END AS x FROM events.clicks", ["BIGINT"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from mesh_defs.sql.tokens import DIALECT
-from mesh_defs.sql.translation import calls, folds
+from mesh_defs.sql.translation import calls, cases, folds
 from mesh_defs.sql.translation.functions import AGGREGATES, OWN, WINDOWS, same
 from mesh_defs.sql.translation.nested import element
 from mesh_defs.sql.translation.numbers import ARITHMETIC, COMPARISONS, arithmetic, compared
@@ -23,6 +23,7 @@ from mesh_defs.sql.translation.values import (
     family,
     literal,
     met,
+    numeral,
     refused,
     require_plain,
     unified,
@@ -184,8 +185,7 @@ class Expressions:
         return _truth(exp.Not(this=exp.Paren(this=like)) if node.args.get("negate") else like)
 
     def _case(self, node: exp.Expr, scope: Scope) -> Value:
-        operand = node.this and self.value(node.this, scope)
-        conditions, values = [], []
+        operand, conditions, values = node.this and self.value(node.this, scope), [], []
         for branch in node.args["ifs"]:
             if operand:
                 again = Value(tree=operand.tree.copy(), type=operand.type, text=operand.text, number=operand.number)
@@ -195,8 +195,10 @@ class Expressions:
             values.append(self.value(branch.args["true"], scope))
         default = node.args.get("default")
         trees, type_ = unified([*values, *([self.value(default, scope)] if default else [])], node)
-        branches = [exp.If(this=each, true=tree) for each, tree in zip(conditions, trees, strict=False)]
-        return Value(tree=exp.Case(ifs=branches, default=trees[-1] if default else None), type=type_)
+        first = node.args["ifs"][0].this
+        operand = operand or (self.value(first.this, scope) if isinstance(first, exp.EQ) else None)
+        last = trees.pop() if default else None
+        return Value(tree=cases.case(conditions, trees, last, operand=operand, node=node), type=type_)
 
     def _cast(self, node: Any, scope: Scope) -> Value:
         value, type_ = self.value(node.this, scope), duckdb_type(node.to.sql(DIALECT)) or ""
@@ -333,7 +335,7 @@ class Expressions:
 def _integer(digits: str) -> Value:
     number = int(digits)
     if number >= 2**63:
-        return cast(Value(tree=exp.Literal.number(digits), type="", number=digits), "HUGEINT")
+        return cast(Value(tree=numeral(digits), type="", number=digits), "HUGEINT")
     return Value(
         tree=exp.Literal.number(str(number)), type="INTEGER" if number < 2**31 else "BIGINT", number=str(number)
     )

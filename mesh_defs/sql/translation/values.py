@@ -155,9 +155,15 @@ def literal(text: str, type_: str, node: exp.Expr) -> Value:
     if type_ == "VARCHAR":
         return Value(tree=exp.Literal.string(text), type=type_)
     if family(type_) in ("whole", "decimal") and _NUMERAL.fullmatch(text):
-        digits = exp.Literal.number(text.removeprefix("-"))
+        digits = numeral(text.removeprefix("-"))
         return cast(Value(tree=exp.Neg(this=digits) if text.startswith("-") else digits, type=type_), type_)
     raise refused(node, f"this text is not read as {type_}", "write numbers without quotes, dates as DATE '2026-01-31'")
+
+
+def numeral(digits: str) -> exp.Expr:
+    """Return a number to be cast: Trino reads none without a point that is past 64 bits."""
+    past = digits.isdigit() and int(digits) >= 2**63
+    return exp.Literal.string(digits) if past else exp.Literal.number(digits)
 
 
 def unified(values: Sequence[Value], node: exp.Expr) -> tuple[list[exp.Expr], str]:
