@@ -78,6 +78,8 @@ def question_of(asked: Asked, agreement: Agreement, now: datetime) -> tuple[Ques
         names = [template.name for template in agreement.templates]
         fix = f"ask one of them: {', '.join(names)}" if names else "agree on one"
         raise AnalysisRejectedError("only signed templates may be asked here", fix=fix)
+    if terms.level != "privacy":
+        _require_no_weights(asked, question.analysis, agreement)
     return question, terms
 
 
@@ -102,6 +104,14 @@ def terms_of(analysis: Analysis, agreement: Agreement, analyst: str) -> Terms:
     )
     _require_small(analysis, agreement, dimensions_max=min(rule.dimensions_max for rule in rules), terms=terms)
     return terms
+
+
+def _require_no_weights(asked: Asked, analysis: Analysis, agreement: Agreement) -> None:
+    """Who has the exact answer must not know which rows each person adds to it: a count of powers of two names its persons."""
+    counted = {table.party for table in agreement.tables if table.name in analysis.tables} - {asked.analyst}
+    if asked.recipient in counted:
+        what = f"rows of '{asked.recipient}' would count in an answer that it has: it could weigh persons by them"
+        raise AnalysisRejectedError(what, fix=f"let '{asked.recipient}' ask for itself, or leave its tables out")
 
 
 def groups_of(analysis: Analysis, agreement: Agreement) -> Iterator[tuple[DimensionValue, ...]]:

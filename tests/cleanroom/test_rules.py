@@ -71,6 +71,19 @@ def test_only_who_is_named_asks_and_receives(who: str, name: str) -> None:
         asked(**{who: name})
 
 
+@pytest.mark.parametrize("level", ["threshold", "privacy"])
+def test_who_has_an_exact_answer_has_no_rows_that_count_in_it(level: str) -> None:
+    """A publisher that gives its n-th person 2^n rows reads who is in common out of one count."""
+    both = an_agreement(recipients=("adv", "pub"))
+    both = replace(both, rules=tuple(replace(rule, level=level) for rule in both.rules))
+    question_of(Asked(analyst="adv", recipient="adv", sql=REACH), both, NOW)
+    if level == "privacy":
+        question_of(Asked(analyst="adv", recipient="pub", sql=REACH), both, NOW)
+        return
+    with pytest.raises(AnalysisRejectedError, match="rows of 'pub' would count"):
+        question_of(Asked(analyst="adv", recipient="pub", sql=REACH), both, NOW)
+
+
 @pytest.mark.parametrize("off", [timedelta(days=-200), timedelta(days=300)])
 def test_an_agreement_holds_for_its_time(off: timedelta) -> None:
     with pytest.raises(AccessDeniedError):
