@@ -65,8 +65,12 @@ def wrapped(table: pa.Table, layout: Layout) -> tuple[dict[str, int], list[bytes
     high, low, tokens = _keys(_bytes(table.column(TOKEN)))
     columns = {name: _smallest(table.column(name)) for name in layout.names}
     codes = [_within(columns[f"d{n}"], low=OTHER, high=size - 1) for n, size in enumerate(layout.codes)]
-    order = _order(high, low, codes)
-    starts = np.flatnonzero(_first(high[order], low[order]))
+    order = _order(high, codes)
+    keys = [each[order] for each in (high, low, *codes)]
+    if not _ascending(keys).all():  # two persons share a token's first bits
+        order = np.lexsort((*reversed(codes), low, high))
+        keys = [each[order] for each in (high, low)]
+    starts = np.flatnonzero(_first(*keys[:2]))
     counts = np.diff(np.append(starts, len(order)))
     places = pa.array(order, pa.int64())
     sorted_ = pa.Table.from_arrays([each.take(places) for each in columns.values()], names=list(columns))
@@ -151,20 +155,17 @@ def _keys(tokens: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return told["high"].astype("u8"), told["low"].astype("u4"), np.frombuffer(tokens, dtype="V12")
 
 
-def _order(high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]) -> np.ndarray:
-    """The places of all rows in the order of tokens, then of codes.
+def _order(high: np.ndarray, codes: Sequence[np.ndarray]) -> np.ndarray:
+    """The places of all rows in the order of tokens, then of codes, unless two persons share the first bits of their tokens.
 
-    Sorting one number a row takes a fifth of the time of sorting by all keys: the token's first bits, and the codes in the
-    place of its last ones. That is the order unless two persons share those first bits; then all keys decide.
+    Sorting one number a row takes a fifth of the time of sorting by all keys: those bits, and the codes in the place of the
+    last ones.
     """
     together = np.zeros(len(high), "u8")
     for code in codes:
         together = together * np.uint64(code.max(initial=OTHER) - OTHER + 1) + (code - OTHER).astype("u8")
     bits = np.uint64(int(together.max(initial=0)).bit_length())
-    order = np.argsort((high >> bits << bits) | together)
-    if _ascending([each[order] for each in (high, low, *codes)]).all():
-        return order
-    return np.lexsort((*reversed(codes), low, high))
+    return np.argsort((high >> bits << bits) | together)
 
 
 def _bytes(column: "pa.ChunkedArray[Any]") -> bytes:
