@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.report import Target
-from mesh_defs.cleanroom.join import CONTRIBUTIONS
+from mesh_defs.cleanroom.join import CONTRIBUTIONS, joining
 from mesh_defs.cleanroom.privacy import Plan, plan_of, private_groups, totals
 from mesh_defs.model.room import (
     Aggregate,
@@ -49,7 +49,7 @@ FROM (
 )"""
 PLAIN = """SELECT campaign, count(*), count(DISTINCT person), sum(cost)
 FROM impressions JOIN customers USING (person) GROUP BY campaign ORDER BY campaign"""
-SHAPED = f"""CREATE OR REPLACE TEMP TABLE {CONTRIBUTIONS} AS
+SHAPED = f"""CREATE OR REPLACE TEMP VIEW {CONTRIBUTIONS} AS
 SELECT person, campaign AS g0, CAST(count(*) AS HUGEINT) AS n, sum(cost) AS s0, CAST(count(cost) AS HUGEINT) AS c0
 FROM impressions JOIN customers USING (person) GROUP BY person, campaign"""
 
@@ -59,7 +59,7 @@ def measured(*, persons: int, rows: int, repeats: int) -> dict[str, float]:
     plan = plan_of(_analysis(), _agreement(), MICRO_RHO)
     narrow = plan_of(_analysis(), _agreement(narrower=NARROW), MICRO_RHO)
     few = plan_of(_analysis(), _agreement(groups_max=GROUPS_FEW), MICRO_RHO)
-    with duckdb.connect(config={"threads": 2}) as connection:
+    with joining() as connection:
         connection.execute(
             "CREATE TABLE customers AS SELECT CAST(i AS BIGINT) AS person FROM range($n) AS _(i)", {"n": persons}
         )

@@ -142,12 +142,14 @@ def sides_of(
     return Sides(extract=extract, agreement=agreement, analyst=analyst, relations=relations, once=once)
 
 
-def contribute(sides: Sides, analysis: Analysis, connection: duckdb.DuckDBPyConnection) -> None:
+def contribute(
+    sides: Sides, analysis: Analysis, connection: duckdb.DuckDBPyConnection, *, read_once: bool = False
+) -> None:
     """Make the relation `contributions`: what each person adds to each group.
 
     Columns: `person` (its token), g0, g1, … (codes in the order of the analysis' dimensions), `n` rows, and for each of its
     measures in order the sum s0, … and the number of values c0, …, which count as often as the other parties' rows have it.
-    Whoever asks has each person once in each group.
+    Whoever asks has each person once in each group. `read_once`: it need not be kept, which is a fifth of the work.
     """
     sources = {party: _projected(sides, analysis, party) for party in sides.relations}
     groups = [f"{sides.column(field)} AS g{n}" for n, field in enumerate(analysis.dimensions)]
@@ -160,7 +162,8 @@ def contribute(sides: Sides, analysis: Analysis, connection: duckdb.DuckDBPyConn
             for kind in "sc"
         ]
     selected = f"SELECT {', '.join(shown)} FROM {sides.joined(sources)}"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {CONTRIBUTIONS} AS {selected}")
+    kind = "VIEW" if read_once else "TABLE"
+    connection.execute(f"CREATE OR REPLACE TEMP {kind} {CONTRIBUTIONS} AS {selected}")
 
 
 def _projected(sides: Sides, analysis: Analysis, party: str) -> str:

@@ -52,8 +52,9 @@ def answer(run: Run, partials: Sequence[Partials]) -> Release:
             extract.tables: sides_of(extract, of, run.agreement, run.analyst, connection, number=number)
             for number, (extract, of) in enumerate(zip(run.extracts, partials, strict=True))
         }
-        contribute(sides[run.analysis.tables], run.analysis, connection)
-        if run.terms.level == "privacy":
+        private = run.terms.level == "privacy"
+        contribute(sides[run.analysis.tables], run.analysis, connection, read_once=private)
+        if private:
             return _private(run, connection)
         return _thresholded(run, sides, connection)
 
