@@ -898,8 +898,8 @@ def test_whatever_is_written_is_read_or_refused_with_a_mend(tmp_path: Path, data
     except DeclarationError as error:
         assert all(finding.fix and finding.where.startswith("c.yaml:") for finding in error.findings)
     else:
-        product = a_product(contract)
-        assert parse_product(json.loads(json.dumps(dump_product(product)))) == product
+        dumped = json.dumps(dump_product(a_product(contract)))  # as text: NaN, which a file may hold, equals nothing
+        assert json.dumps(dump_product(parse_product(json.loads(dumped)))) == dumped
 
 
 def test_ten_thousand_columns_take_no_hour(tmp_path: Path) -> None:
