@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from mesh_defs.trino.server import Machine
 from tests import redteam
 from tests.redteam.cases import Corpus, read_corpus
 from tests.redteam.markers import HIDDEN
@@ -27,7 +28,8 @@ DRAWN = 25
 
 
 @pytest.fixture(scope="module")
-def on() -> Iterator[Attacked]:
+def on(trino_machine: Machine) -> Iterator[Attacked]:
+    """Depends on the machine so that its tests are marked: the harness starts a Trino of its own."""
     with attacked() as made:
         yield made
 
