@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp, parse_one
 
-from benchmarks.scratch import make_mesh
+from benchmarks.scratch import CONTRACT, PRODUCT, make_mesh
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.refresh.in_process import refresh_in_process
@@ -73,22 +73,6 @@ RULES: Mapping[str, Rules] = {
     ),
 }
 _LOGICAL = {"VARCHAR": "string", "DATE": "date", "INTEGER": "integer", "BIGINT": "integer"}
-_CONTRACT = """apiVersion: v3.1.0
-kind: DataContract
-id: urn:bench:tpch:{name}
-version: 1.0.0
-status: active
-domain: tpch
-dataProduct: {name}
-description: {{purpose: A table of TPC-H.}}
-team: {{name: bench}}
-servers: [{{server: local, environment: local, type: local, path: {name}, format: {format}}}]
-schema:
-  - name: {name}
-    properties:
-{columns}
-customProperties: [{{property: granularity, value: aggregate}}, {{property: grain, value: [{key}]}}]
-"""
 _ACCESS = """format: 1
 product: tpch.{name}
 grants:
@@ -100,13 +84,6 @@ grants:
   - id: whole
     roles: [planner]
     purposes: [measurement]
-"""
-_PRODUCT = """from mesh_defs import data_product
-
-
-@data_product()
-def {name}(connection):
-    return connection.read_parquet('{file}')
 """
 
 
@@ -159,9 +136,11 @@ def _files(name: str, source: duckdb.DuckDBPyConnection, file: Path, form: str) 
     rules = RULES[name]
     masks = ", ".join(f"{column}: {mask}" for column, mask in rules.masks.items())
     return {
-        f"contracts/{name}.odcs.yaml": _CONTRACT.format(name=name, columns=lines, key=RULES[name].key, format=form),
+        f"contracts/{name}.odcs.yaml": CONTRACT.format(
+            domain="tpch", name=name, columns=lines, key=RULES[name].key, format=form
+        ),
         f"access/{name}.access.yaml": _ACCESS.format(name=name, rows=rules.rows, masks=masks),
-        f"products/{name}.py": _PRODUCT.format(name=name, file=file),
+        f"products/{name}.py": PRODUCT.format(name=name, file=file),
     }
 
 

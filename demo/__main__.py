@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from demo.other_systems import main as write_other_systems
 from demo.room import open_room
+from demo.told import as_typed, say
 from mesh_defs.settings import load_settings
 
 QUESTION = """
@@ -95,26 +96,17 @@ def main() -> int:
     """Run the steps; stops at the first that fails, with its exit code."""
     started = time.monotonic()
     for title, command in STEPS:
-        _say(f"\n━━ {title}\n$ mesh {' '.join(_shown(word) for word in command)}\n")
+        say(f"\n━━ {title}\n$ {as_typed(command)}\n")
         code = subprocess.run([sys.executable, "-m", "mesh_defs.cli.main", *command], check=False).returncode
         if command == ("postgres", "start"):
             write_other_systems(load_settings())
         if command == ("refresh", "--in-process") and code == 0:
-            _say(f"{open_room(load_settings())}\n")
+            say(f"{open_room(load_settings())}\n")
         if code != 0:
-            _say(f"\nthe demo stopped: that command ended with {code}; `mesh doctor` says what is missing here\n")
+            say(f"\nthe demo stopped: that command ended with {code}; `mesh doctor` says what is missing here\n")
             return code
-    _say(f"{NEXT}\nThe whole demo took {time.monotonic() - started:.0f} s.\n")
+    say(f"{NEXT}\nThe whole demo took {time.monotonic() - started:.0f} s.\n")
     return 0
-
-
-def _shown(word: str) -> str:
-    return f'"{word}"' if " " in word else word
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

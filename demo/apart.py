@@ -17,6 +17,7 @@ from demo.accounted import PARTIAL, Crossed, crossed
 from demo.examined import Wanted, identifiers
 from demo.partners import CADENCE, NORTHLIGHT, ROOM, Partner, agree, environment, partners_of, process, send, write
 from demo.relay import Relay, relayed
+from demo.told import as_typed, say
 from mesh_defs.cleanroom.lift import lift_of
 from mesh_defs.cli.main import FINDINGS, exit_code
 from mesh_defs.cli.render import print_table, size
@@ -71,7 +72,7 @@ def play(settings: Settings, platform: Platform) -> Played:
     """Found the three, sign, start, ask, stop; tells all of it. UnreachableError when a command fails."""
     partners = partners_of(settings, platform.mesh, settings.home / "apart")
     northlight, cadence = partners[NORTHLIGHT], partners[CADENCE]
-    _say(f"\n━━ Three organisations, each with a folder, a key and a ledger of its own: {settings.home / 'apart'}\n")
+    say(f"\n━━ Three organisations, each with a folder, a key and a ledger of its own: {settings.home / 'apart'}\n")
     for each in partners.values():
         write(each, settings.root / "domains")
     keys = {name: _run(each, "room", "key").strip() for name, each in partners.items()}
@@ -80,21 +81,21 @@ def play(settings: Settings, platform: Platform) -> Played:
         relays = stack.enter_context(relayed(ports))
         agree(partners, keys, {name: relay.url for name, relay in relays.items()})
         _sign(partners)
-        _say(
+        say(
             "\n━━ Three processes, of three folders. What they say to one another passes a relay that keeps every byte\n"
         )
         for name, each in partners.items():
-            _say(f"{name}$ mesh {' '.join(each.command(ports[name]))} &\n")
+            say(f"{name}$ {as_typed(each.command(ports[name]))} &\n")
             log = settings.home / "apart" / f"{name}.log"
             stack.enter_context(process(each.command(ports[name]), each.environment, ports[name], log))
         answers = {}
         for title, question in QUESTIONS.items():
-            _say(f"\n━━ {title}\n")
+            say(f"\n━━ {title}\n")
             answers[question] = _run(northlight, "room", "ask", ROOM, question)
         _lift(northlight)
-        _say("\n━━ What Cadence sees of it: what was withheld of its rows, and why\n")
+        say("\n━━ What Cadence sees of it: what was withheld of its rows, and why\n")
         _run(cadence, "room", "show", ROOM, part=_since("Released"))
-        _say("\n━━ Both hold the same: signatures, ledgers, and what each signed of the other's\n")
+        say("\n━━ Both hold the same: signatures, ledgers, and what each signed of the other's\n")
         for each in (northlight, cadence):
             _run(each, "room", "verify", ROOM)
     return Played(answers=answers, agreement=cadence.room.agreement(), streams=captured(relays))
@@ -107,11 +108,11 @@ def captured(relays: Mapping[str, Relay]) -> tuple[bytes, ...]:
 
 def verdict(played: Played, known: Mapping[str, frozenset[str]]) -> int:
     """Tell what crossed, and whether any of these identifiers, by column, or anything without a place is in it: then 1."""
-    _say("\n━━ What crossed between the three\n")
+    say("\n━━ What crossed between the three\n")
     told, wanted = crossed(played.streams, played.agreement), Wanted.of(known)
     _tell(told)
     values = {value for each in known.values() for value in each}
-    _say(
+    say(
         f"\n━━ Is anything of the rows in it? Looked for: {len(values):,} persons, mail addresses, names, orders and creative\n"
         f"files of {len(known)} columns on both sides, as text, packed, hashed; in what was captured, and in what taking off\n"
         "base64, hexadecimal, UTF-16, escapes, gzip, zlib, zstd, LZ4 and Arrow leaves. And every byte must have its place\n"
@@ -120,9 +121,9 @@ def verdict(played: Played, known: Mapping[str, frozenset[str]]) -> int:
     for stream in played.streams:
         found += [f"{count:,} of {whose}, in one stream" for whose, count in wanted.found_in(stream).items()]
     for each in found:
-        _say(f"FOUND: {each}\n")
+        say(f"FOUND: {each}\n")
     if not found:
-        _say("nothing: no identifier, no row, no byte without a place\n")
+        say("nothing: no identifier, no row, no byte without a place\n")
     return FINDINGS if found else 0
 
 
@@ -138,23 +139,23 @@ def main() -> int:
         known = identifiers(platform)
         code = verdict(play(settings, platform), known)
     except MeshError as error:
-        _say(f"\nthe room stopped: {error}\n")
+        say(f"\nthe room stopped: {error}\n")
         return exit_code(error)
     except KeyboardInterrupt:
-        _say("\nthe room stopped, and its processes with it\n")
+        say("\nthe room stopped, and its processes with it\n")
         return 130
-    _say(f"It took {time.monotonic() - started:.0f} s.\n")
+    say(f"It took {time.monotonic() - started:.0f} s.\n")
     return code
 
 
 def _sign(partners: Mapping[str, Partner]) -> None:
     northlight, cadence = partners[NORTHLIGHT], partners[CADENCE]
-    _say("\n━━ One agreement for all three. Northlight asks, so it freezes its table by what is in it, and signs\n")
+    say("\n━━ One agreement for all three. Northlight asks, so it freezes its table by what is in it, and signs\n")
     _run(northlight, "room", "freeze", ROOM)
     send(northlight, "agreement.yaml", partners)
     _run(northlight, "room", "sign", ROOM, "--yes", part=lambda lines: lines[-2:])
     send(northlight, f"signatures/{NORTHLIGHT}.json", partners)
-    _say("\n━━ Cadence reads what it agrees to, and signs\n")
+    say("\n━━ Cadence reads what it agrees to, and signs\n")
     _run(cadence, "refresh", "--catalog")
     _run(cadence, "room", "sign", ROOM, "--yes")
     send(cadence, f"signatures/{CADENCE}.json", partners)
@@ -162,7 +163,7 @@ def _sign(partners: Mapping[str, Partner]) -> None:
 
 def _lift(northlight: Partner) -> None:
     """The released groups once more, and the audience's sizes, which are Northlight's own to count."""
-    _say("\n━━ Sales lift by campaign: the share of buyers among the exposed, less that among the others\n")
+    say("\n━━ Sales lift by campaign: the share of buyers among the exposed, less that among the others\n")
     buyers = _told(northlight, "room", "ask", ROOM, BUYERS)
     seat = ("--as", northlight.principal or "", "--purpose", "collaboration")
     persons = {key: row["persons"] for key, row in _told(northlight, "query", AUDIENCE, *seat).items()}
@@ -172,9 +173,9 @@ def _lift(northlight: Partner) -> None:
         lift = lift_of(bought["yes"], persons[campaign, "yes"], bought["no"], persons[campaign, "no"])
         shares = (lift.difference, lift.low, lift.high)
         rows.append([campaign, *(f"{100 * share:.1f} %" for share in shares)])
-    _say("\n")
+    say("\n")
     print_table(["campaign", "lift", "from", "to (95 %)"], rows, right=["lift", "from", "to (95 %)"])
-    _say("\nnear zero, for chance drew who saw what; of such intervals one in twenty misses zero\n")
+    say("\nnear zero, for chance drew who saw what; of such intervals one in twenty misses zero\n")
 
 
 def _tell(told: Crossed) -> None:
@@ -185,13 +186,13 @@ def _tell(told: Crossed) -> None:
     ]
     print_table(["step", "messages", "bytes", "what is in them"], rows, right=["messages", "bytes"])
     total, partials = sum(told.bytes_.values()), told.bytes_[PARTIAL]
-    _say(
+    say(
         f"\n{sum(told.messages.values())} messages, {size(total)}. Of these {size(partials)} are persons under tokens:\n\n"
     )
     runs = list(dict.fromkeys(run for run, *_ in told.partials))
     lines = sorted((runs.index(run) + 1, *rest) for run, *rest in told.partials)
     print_table(["run", "from", "persons", "lines"], lines, right=["run", "persons", "lines"])
-    _say(
+    say(
         "\nWhoever adds up sees these lines: a token, made anew in each run, with the codes, counts and sums that the question\n"
         "needs. No name, order or day is in them; but a sum may be one order's: it is personal data still, under another name.\n"
     )
@@ -199,7 +200,7 @@ def _tell(told: Crossed) -> None:
 
 def _run(partner: Partner, *command: str, part: Any = None, quiet: bool = False) -> str:
     """Run a command of `mesh` in a partner's folder and tell it, or `part` of its lines. UnreachableError when it fails."""
-    _say(f"{partner.name}$ mesh {' '.join(_shown(word) for word in command)}\n")
+    say(f"{partner.name}$ {as_typed(command)}\n")
     done = subprocess.run(
         [sys.executable, "-m", "mesh_defs.cli.main", *command],
         env=environment(partner.environment),
@@ -211,7 +212,7 @@ def _run(partner: Partner, *command: str, part: Any = None, quiet: bool = False)
     lines = done.stdout.splitlines()
     if not quiet or done.returncode:
         shown = part(lines) if part and not done.returncode else lines
-        _say("".join(f"{line}\n" for line in (["…", *shown] if len(shown) < len(lines) else shown)))
+        say("".join(f"{line}\n" for line in (["…", *shown] if len(shown) < len(lines) else shown)))
     if done.returncode:
         raise UnreachableError(
             f"that command ended with {done.returncode}", where=partner.name, fix="mend it, try again"
@@ -227,15 +228,6 @@ def _told(partner: Partner, *command: str) -> dict[tuple[str, str], dict[str, An
 
 def _since(heading: str) -> Any:
     return lambda lines: lines[lines.index(heading) :]
-
-
-def _shown(word: str) -> str:
-    return f'"{word}"' if " " in word else word
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
