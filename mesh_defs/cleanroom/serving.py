@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -70,6 +71,8 @@ def serve(handle: Handle, *, host: str, port: int, trust: Trust) -> None:
     trust.require_safe(host, encrypted=trust.certificate is not None)
     require_files(trust)
     with _listener(host, port) as listener:
+        scheme = "https" if trust.certificate else "http"
+        sys.stderr.write(f"answers at {scheme}://{host}:{port}, until Ctrl-C\n")
         server(handle, host=host, port=port, trust=trust).run(sockets=[listener])
 
 
