@@ -58,8 +58,7 @@ class Partner:
 
     def command(self, port: int) -> Sequence[str]:
         """What starts its process of the room."""
-        reads = ("--as", self.principal, "--purpose", "collaboration") if self.principal else ()
-        return ("room", "party" if reads else "join", ROOM, *reads, "--port", str(port))
+        return ("room", "party" if self.principal else "join", ROOM, "--port", str(port))
 
 
 def partners_of(settings: Settings, mesh: Mesh, folder: Path) -> Mapping[str, Partner]:
