@@ -19,6 +19,7 @@ from typing import Any
 from trino.exceptions import Error as TrinoError
 
 from mesh_defs.model.names import literal
+from mesh_defs.sql.translation.plain import is_plain
 from mesh_defs.trino.policy_server import Sight
 from mesh_defs.trino.serve import sight_of
 from tests.redteam import markers
@@ -35,6 +36,8 @@ from tests.trino_server import Asking, Trino, asking, machine_here, watched
 # A product by its name, or by that of its place. What it is elsewhere stands in a text too: an answer may hold it.
 _PRODUCT = re.compile(r'(?i)(?:\b\w+_(?:iceberg|postgres)\.)?"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
 _PERMITTED = "permitted"
+_COUNT = "SELECT count(*) FROM sales.orders"
+_LISTS = re.compile(r"\s*(SHOW|DESCRIBE|DESC)\b", re.IGNORECASE)
 _UNSTEADY = re.compile(r"random|uuid|now\(|current_|localtime|shuffle|any_value", re.IGNORECASE)
 _REFUSED = "only queries are answered here"  # the policy server's words to what is none
 _TYPES = {"INTEGER": "INTEGER", "DOUBLE": "DOUBLE"}
@@ -67,13 +70,16 @@ class Client:
 
 @dataclass(frozen=True, kw_only=True)
 class Attacked:
-    """A Trino that enforces, the one that it is held against, and what an attacker knows. The last of `sights` decides."""
+    """A Trino that enforces, the one that it is held against, and what an attacker knows. The last of `sights` decides.
+
+    `rows`: how many rows are permitted, as an answer."""
 
     stage: Stage
     native: Asking
     client: Client
     permitted: Client
     sights: list[Sight]
+    rows: tuple[tuple[Any, ...], ...]
 
     def readings(self, text: str) -> str:
         """Placeholders as what they are there."""
@@ -115,7 +121,7 @@ class Attacked:
         return other if alike else Verdict(kind="leak", why=f"the guesses differ: {outcome.error} and {second.error}")
 
     def _one(self, case: Case, sql: str) -> tuple[Verdict, Outcome]:
-        mine, right = self.client.ask(sql), self.permitted.ask(sql)
+        mine, right = self.client.ask(sql), self._right(sql)
         alike = mine.answered and right.answered and same_rows(mine.rows, self._named(right.rows))
         if not alike and (hits := markers.leaks(mine, sql, case.extra_markers)):
             return Verdict(kind="leak", why="; ".join(hits[:3])), mine
@@ -133,6 +139,16 @@ class Attacked:
         if mine.error in ("QUERY_REJECTED", "EXCEEDED_TIME_LIMIT") or _REFUSED in " ".join(mine.texts):
             return Verdict(kind="safe"), mine
         return Verdict(kind="leak", why=f"fails ({mine.error}) where the permitted rows alone give an answer"), mine
+
+    def _right(self, sql: str) -> Outcome:
+        """What the permitted rows alone give. Only what reads is sent: no attack may change what the next is held against."""
+        return self.permitted.ask(sql) if is_plain(sql) or _LISTS.match(sql) else Outcome(error="NOT_A_QUERY")
+
+    def require_whole(self) -> None:
+        """Raise AssertionError when the permitted rows are not there any more: nothing would be held against them."""
+        counted = self.permitted.ask(_COUNT)
+        if not self.rows or counted.rows != self.rows:
+            raise AssertionError(f"an attack changed what it is held against: {counted.error or counted.rows}")
 
     def _named(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """With the attacker's own text as it was sent to the one that enforces: an answer may be just that."""
@@ -162,7 +178,8 @@ def attacked(kind: str = "iceberg") -> Iterator[Attacked]:
         )
         permitted = Client(trino=alone, user="tester", catalogs=dict.fromkeys(("sales", "hr"), _PERMITTED))
         with watched(native):
-            yield Attacked(stage=stage, native=native, client=client, permitted=permitted, sights=sights)
+            rows = permitted.ask(_COUNT).rows
+            yield Attacked(stage=stage, native=native, client=client, permitted=permitted, sights=sights, rows=rows)
 
 
 def _fill(trino: Trino, stage: Stage) -> None:
@@ -189,6 +206,7 @@ def _written(value: Any) -> str:
 def attack(corpus: Corpus, on: Attacked) -> dict[str, Any]:
     """Judge every case; what was not safe with its reason."""
     begun, verdicts = time.monotonic(), {case.id: on.judged(case) for case in corpus.cases}
+    on.require_whole()
     verdicts |= {name: Verdict(kind="wrong", why=why) for name, why in corpus.malformed.items()}
     kinds = ("leak", "metadata", "wrong", "not_run")
     return {
