@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from trino.exceptions import Error as TrinoError
+from trino.exceptions import HttpError
 
 from mesh_defs.model.names import literal
 from mesh_defs.sql.translation.plain import is_plain
@@ -34,7 +35,7 @@ from tests.redteam.verdict import Kind, Verdict, worst
 from tests.trino_server import Asking, Trino, asking, machine_here, watched
 
 # A product by its name, or by that of its place. What it is elsewhere stands in a text too: an answer may hold it.
-_PRODUCT = re.compile(r'(?i)(?:\b\w+_(?:iceberg|postgres)\.)?"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
+_PRODUCT = re.compile(r'(?ia)(?:\b\w+_(?:iceberg|postgres)\.)?"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
 _PERMITTED = "permitted"
 _COUNT = "SELECT count(*) FROM sales.orders"
 _LISTS = re.compile(r"\s*(SHOW|DESCRIBE|DESC)\b", re.IGNORECASE)
@@ -63,7 +64,7 @@ class Client:
         except TrinoError as error:
             name = getattr(error, "error_name", None) or type(error).__name__
             return Outcome(error=name, texts=(getattr(error, "message", None) or str(error),))
-        except (ValueError, TypeError) as error:  # a text that HTTP does not carry, a value that Python does not hold
+        except (ValueError, TypeError, HttpError) as error:  # not taken by HTTP or Trino, or not held by Python
             return Outcome(error=type(error).__name__, texts=(str(error),))
         return Outcome(columns=tuple(columns), rows=tuple(map(tuple, rows)))
 
