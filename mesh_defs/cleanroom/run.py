@@ -10,7 +10,7 @@ import duckdb
 from mesh_defs.cleanroom.combining import TooManyError
 from mesh_defs.cleanroom.differencing import Compared, Earlier, compared, too_close
 from mesh_defs.cleanroom.extract import Extract, extracts_of
-from mesh_defs.cleanroom.join import Partials, Sides, contribute, joining, sides_of
+from mesh_defs.cleanroom.join import Partials, Sides, contribute, joining, numbered, sides_of, spelt
 from mesh_defs.cleanroom.privacy import plan_of, private_groups
 from mesh_defs.cleanroom.rules import Terms
 from mesh_defs.cleanroom.threshold import Cell, Codes, cells_of, complement, group_of, unfit, withheld_of
@@ -47,12 +47,13 @@ def answer(run: Run, partials: Sequence[Partials]) -> Release:
 
     What does not fit the extracts is the caller's to refuse, before.
     """
+    private = run.terms.level == "privacy"
+    given = spelt(partials) if private else numbered(partials)
     with joining() as connection:
         sides = {
             extract.tables: sides_of(extract, of, run.agreement, run.analyst, connection, number=number)
-            for number, (extract, of) in enumerate(zip(run.extracts, partials, strict=True))
+            for number, (extract, of) in enumerate(zip(run.extracts, given, strict=True))
         }
-        private = run.terms.level == "privacy"
         contribute(sides[run.analysis.tables], run.analysis, connection, read_once=private)
         if private:
             return _private(run, connection)

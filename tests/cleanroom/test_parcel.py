@@ -56,6 +56,30 @@ def test_it_says_nothing_of_the_order_of_rows() -> None:
     assert wrapped(table, LAYOUT) == wrapped(shuffled, LAYOUT)
 
 
+@pytest.mark.parametrize("shared", [0, 7, 15, 16, 23])
+def test_persons_whose_tokens_begin_alike_are_kept_apart(shared: int) -> None:
+    """Of a million persons a few share the bits that are sorted by first; here all share as many digits."""
+    random = np.random.default_rng(shared)
+    numbers = random.permutation(16 ** min(3, TOKEN_DIGITS - shared))[:200]
+    tokens = ["a" * shared + f"{number:0{TOKEN_DIGITS - shared}x}" for number in numbers]
+    rows = [(each, code) for each in tokens for code in (-1, 0, 1, 2)]
+    random.shuffle(rows)
+    ones = pa.array([1] * len(rows), pa.int64())
+    table = pa.table(
+        {
+            "token": [each for each, _ in rows],
+            "d0": pa.array([int(code) for _, code in rows], pa.int16()),
+            "d1": pa.array([0] * len(rows), pa.int16()),
+            "n": ones,
+            "s0": ones.cast(UNITS),
+            "c0": ones,
+        }
+    )
+    found = sent(table)
+    told = [(each.hex(), code) for each, code in zip(found["token"].to_pylist(), found["d0"].to_pylist(), strict=True)]
+    assert told == sorted((each, int(code)) for each, code in rows)
+
+
 def test_nobody_at_all_arrives_too() -> None:
     assert len(sent(a_partial(0))) == 0
 

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh_defs.cleanroom import noise, privacy
+from mesh_defs.cleanroom import noise, privacy, run
 from mesh_defs.cleanroom.extract import Extract
 from mesh_defs.cleanroom.join import CONTRIBUTIONS, contribute, sides_of
 from mesh_defs.cleanroom.noise import MICRO, SHOWN_MAX, TOTAL_MAX, l2_of, noise_of
 from mesh_defs.cleanroom.privacy import Plan, plan_of, private_groups, totals
+from mesh_defs.cleanroom.rules import terms_of
+from mesh_defs.cleanroom.run import Run, answer
 from mesh_defs.errors import AnalysisRejectedError, MeshError
-from mesh_defs.model.room import Aggregate, Field
+from mesh_defs.model.room import Aggregate, Field, Group
 from tests.cleanroom.private_room import (
     AVG,
     CAMPAIGN,
@@ -278,6 +280,29 @@ def test_a_lying_party_that_repeats_persons_makes_them_no_heavier() -> None:
     with duckdb.connect() as connection:
         contribute(sides_of(extract, partials, room, "agency", connection, number=0), analysis, connection)
         assert totals(plan_of(analysis, room, 1000), connection, SALT) == [[5, 5, 0, 0]]
+
+
+def test_which_groups_count_is_drawn_by_a_persons_own_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that stood for it would depend on who else is there, and so would what others add."""
+    room, seen = a_room(groups_max=1), []
+    analysis = an_analysis(COUNT)
+    tokens = pa.DictionaryArray.from_arrays(
+        pa.array([0, 0, 1], pa.int32()), pa.array([b"x" * 12, b"y" * 12], pa.binary(12))
+    )
+    counted = {"d0": pa.array([0, 1, 1], pa.int16()), "n": [1, 2, 3]}
+    partials = {
+        "agency": pa.table({"token": tokens, "n": [1, 1, 1]}),
+        "retailer": pa.table({"token": tokens, **counted}),
+    }
+
+    def kept(_: Plan, connection: duckdb.DuckDBPyConnection, salt: bytes) -> tuple[Group, ...]:
+        seen.extend(connection.execute("SELECT DISTINCT person FROM contributions ORDER BY person").fetchall())
+        return ()
+
+    monkeypatch.setattr(run, "private_groups", kept)
+    terms = terms_of(analysis, room, "agency")
+    answer(Run(agreement=room, analyst="agency", analysis=analysis, terms=terms, micro_rho=1000), [partials])
+    assert seen == [(b"x" * 12,), (b"y" * 12,)]
 
 
 def test_refusals_are_mesh_errors_with_a_fixed_code() -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from mesh_defs.cleanroom.differencing import Earlier
 from mesh_defs.cleanroom.rules import terms_of
@@ -38,7 +39,9 @@ class World:
         shown: Sequence[Shown] = (),
         known: Sequence[Known] = (),
         agreement: Agreement | None = None,
+        sums: pa.DataType = _UNITS,
     ) -> None:
+        self._sums = sums
         self.agreement = agreement or an_agreement()
         self._rows: Mapping[str, list[tuple[int, dict[str, Any]]]] = {
             "adv.customers": [(person, {"tier": tier}) for person, tier in bought],
@@ -76,7 +79,7 @@ class World:
         columns |= {f"d{n}": pa.array([key[n + 1] for key in rows], pa.int16()) for n in range(len(fields))}
         columns["n"] = pa.array([1 if party == "adv" else count for count in rows.values()], pa.int64())
         if measured:
-            columns["s0"] = pa.array([sums[key][0] if key in sums else None for key in rows]).cast(_UNITS)
+            columns["s0"] = pa.array([sums[key][0] if key in sums else None for key in rows]).cast(self._sums)
             columns["c0"] = pa.array([sums[key][1] if key in sums else 0 for key in rows], pa.int64())
         return pa.table(columns)
 
@@ -229,3 +232,13 @@ def test_nothing_in_common_is_no_group() -> None:
     release = World(gold(range(10)), impressions_of(range(50, 60))).ask(f"SELECT count(*) {IMPRESSIONS}")
     assert not release.groups
     assert not release.withheld
+
+
+@pytest.mark.parametrize("sums", [pa.int64(), _UNITS])
+@pytest.mark.parametrize("each", [1, 10**6, 2**53, 9 * 10**15, 10**16, 9 * 10**18])
+def test_sums_are_exact_however_large(each: int, sums: pa.DataType) -> None:
+    """In 8 bytes where they all fit, in 16 where not."""
+    persons = range(1000)
+    world = World(gold(persons), impressions_of(persons, cost=each), sums=sums)
+    (group,) = world.ask(f"SELECT i.campaign, sum(i.cost) {IMPRESSIONS} GROUP BY i.campaign").groups
+    assert group.numbers == (Decimal(1000 * each) / 100,)
