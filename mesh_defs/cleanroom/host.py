@@ -7,14 +7,9 @@ was delivered: also of those that it finds under way when it starts.
 import base64
 import json
 import logging
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import TypeAdapter
@@ -24,6 +19,7 @@ from mesh_defs.cleanroom.book import RUN_MAX
 from mesh_defs.cleanroom.channel import Post, Trust
 from mesh_defs.cleanroom.journal import Journal
 from mesh_defs.cleanroom.rules import question_of, require_valid
+from mesh_defs.cleanroom.runners import Runners
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.cleanroom.wire import Message, Speaker, join, party, read, require_answer, require_genuine, vouch
 from mesh_defs.documents.room import digest_of
@@ -33,12 +29,6 @@ from mesh_defs.model.room import Agreement
 _LOG = logging.getLogger(__name__)
 _BEGUN, _DELIVERING, _ABANDONED, _OVER = "begun", "delivering", "abandoned", "over"
 _TELL_SECONDS, _ANSWER_BYTES_MAX = 10.0, 100_000
-# Arrow's and numpy's own threads and allocators: a process that gives up rights wants neither.
-_QUIET = {
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "OPENBLAS_NUM_THREADS": "1",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +50,7 @@ class JoinServer:
     post: Post
     trust: Trust
     limits: Limits = field(default_factory=Limits)
+    runners: Runners = field(default_factory=Runners)
     _running: threading.Lock = field(default_factory=threading.Lock)
 
     def handle(self, raw: bytes) -> bytes:
@@ -105,9 +96,8 @@ class JoinServer:
             self._running.release()
 
     def _run(self, start: Message, agreement: Agreement, digest: str) -> dict[str, str]:
-        """Start the run's process, and hear it to its end. It does not outlive its time."""
-        with TemporaryDirectory(prefix="mesh-join-") as folder:
-            process = _started(folder)
+        """Hear the run's process to its end. It does not outlive its time."""
+        with self.runners.one() as process:
             late = threading.Timer(self.limits.seconds_max + 5.0, process.kill)
             late.start()
             try:
@@ -125,11 +115,6 @@ class JoinServer:
                 _LOG.error("run %s: its process is gone", start.head.run)
             finally:
                 late.cancel()
-                process.kill()
-                process.wait()
-                for pipe in (process.stdin, process.stdout):
-                    if pipe is not None:
-                        _close(pipe.close)
         return {"state": "abandoned", "why": "failed"}
 
     def _setup(self, start: Message, agreement: Agreement, digest: str) -> dict[str, object]:
@@ -166,24 +151,3 @@ class JoinServer:
                 _LOG.warning("run %s: '%s' does not hear that it is abandoned: %s", run, each.name, error.code)
         if heard == len(agreement.parties) or self.speaker.clock() - began > RUN_MAX + timedelta(minutes=1):
             self.journal.move(run, agreement.id, from_=(_ABANDONED,), to=_OVER)
-
-
-def _started(folder: str) -> "subprocess.Popen[str]":
-    path = os.pathsep.join(os.path.abspath(each) for each in sys.path if each)  # noqa: PTH100
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "mesh_defs.cleanroom.joiner", folder, str(os.getpid())],
-        env={**_QUIET, "PYTHONPATH": path, "TMPDIR": folder},
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def _close(close: Callable[[], None]) -> None:
-    try:
-        close()
-    except OSError:  # what was still to be written to who is gone
-        return

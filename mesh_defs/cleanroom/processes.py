@@ -3,6 +3,7 @@ their own."""
 
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,7 +116,9 @@ def serve_join(settings: Settings, room: str, *, limits: Limits, listening: List
         limits=limits,
     )
     threading.Thread(target=server.settle, daemon=True).start()
-    serve(server.handle, host=listening.host, port=port, trust=listening.trust)
+    server.runners.start_ahead()
+    with closing(server.runners):
+        serve(server.handle, host=listening.host, port=port, trust=listening.trust)
 
 
 def ask(settings: Settings, room: str, asked: Asked, *, trust: Trust) -> RoomAnswer | None:
