@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -20,9 +21,13 @@ def runners() -> Iterator[Runners]:
 
 
 def children() -> set[int]:
-    """Of this process, such as are, or are about to be, runs'."""
-    found = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
-    return {each.pid for each in found if "mesh_defs.cleanroom.joiner" in each.cmdline()}
+    """Of this process, such as are runs', or wait for one."""
+    found = set()
+    for each in psutil.Process().children():
+        with suppress(psutil.Error):  # it ends while we look
+            if "mesh_defs.cleanroom.joiner" in each.cmdline() and each.status() != psutil.STATUS_ZOMBIE:
+                found.add(each.pid)
+    return found
 
 
 def started(*, without: int) -> int:
