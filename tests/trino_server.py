@@ -36,6 +36,7 @@ FILES = {
     "jvm.config": "-Xmx1G\n-XX:TieredStopAtLevel=1\n",
     "config.properties": (
         "coordinator=true\nnode-scheduler.include-coordinator=false\ncatalog.management=dynamic\ncatalog.store=memory\n"
+        "query.max-run-time=120s\n"  # an attack may never end where nothing governs it
     ),
     "worker.properties": "coordinator=false\ncatalog.management=dynamic\n",
 }

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from mesh_defs.errors import AnalysisRejectedError
 from mesh_defs.model.query import EngineName, QueryRequest
 from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field, SharedTable
-from mesh_defs.sql.partial import INNER_KEY, OUTER_KEY, Own, partial_sql
+from mesh_defs.sql.partial import KEY, Own, partial_sql
 
 if TYPE_CHECKING:
     from mesh_defs.query.platform import Platform
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _WHOLE = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(1?\d, ?(?P<scale>\d+)\)")
 # How tokens are made of a run's secret; a next number when that changes: parties who differ must not find it out by an
 # empty answer (`steps.bound`).
-TOKENS = "mesh-room-tokens-2"
+TOKENS = "mesh-room-tokens-3"
 Versions = Mapping[str, str]
 _UNITS = pa.decimal128(38, 0)
 
@@ -57,17 +57,6 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenKey:
-    """Two keys of one run, of 128 bits in base64: persons become tokens under both, one inside the other.
-
-    As strong as X25519, by which the run's secret travels; and so short that key and text mostly fit one block of SHA-256.
-    """
-
-    inner: str
-    outer: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Partial:
     """What a party sends, and which versions of its products it read: those stay with it.
 
@@ -78,13 +67,15 @@ class Partial:
     versions: Versions
 
 
-def token_key(run_key: bytes, run: str) -> TokenKey:
-    """Derive a run's two keys from its secret of 32 bytes (HKDF, RFC 5869)."""
+def token_key(run_key: bytes, run: str) -> str:
+    """Derive what a run's tokens are made with from its secret of 32 bytes (HKDF, RFC 5869): 128 bits, in base64.
+
+    As strong as X25519, by which the secret travels; and so short that key and person mostly fit one block of SHA-256.
+    """
     if len(run_key) != 32:
         raise ValueError("a run's key has 32 bytes")
-    made = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"{TOKENS} {run}".encode()).derive(run_key)
-    inner, outer = (base64.b64encode(each).decode().rstrip("=") for each in (made[:16], made[16:]))
-    return TokenKey(inner=inner, outer=outer)
+    made = HKDF(algorithm=SHA256(), length=16, salt=None, info=f"{TOKENS} {run}".encode()).derive(run_key)
+    return base64.b64encode(made).decode().rstrip("=")
 
 
 def extracts_of(analysis: Analysis, earlier: Iterable[Analysis], agreement: Agreement) -> tuple[Extract, ...]:
@@ -101,7 +92,7 @@ def partial(
     seat: Seat,
     *,
     analyst: str,
-    key: TokenKey,
+    key: str,
     versions: Versions,
 ) -> Partial:
     """Ask the party's own door, for these versions of its products, or for the current ones of those that are not named.
@@ -116,7 +107,7 @@ def partial(
         sql=partial_sql(own),
         principal=seat.principal,
         purpose=seat.purpose,
-        parameters={INNER_KEY: key.inner, OUTER_KEY: key.outer},
+        parameters={KEY: key},
         versions={product: version for product, version in versions.items() if product in products},
         engine=seat.engine,
     )

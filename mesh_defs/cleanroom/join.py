@@ -20,6 +20,8 @@ Partials = Mapping[str, pa.Table]
 CONTRIBUTIONS = "contributions"
 # What is known of a table because it was looked at (`parcel.unwrapped`); nothing that anybody sent.
 ONCE = {b"rows": b"each person once for each combination of codes"}
+# The engine reads each piece of a table in one thread.
+_PIECE_ROWS = 122_880
 _LOCKED = (
     "SET preserve_insertion_order = false",  # of no use here, and half of what writing `contributions` takes
     "SET enable_external_access = false",
@@ -142,7 +144,8 @@ def sides_of(
     relations = {}
     for place, party in enumerate(sorted(partials)):
         relations[party] = f"partial_{number}_{place}"
-        connection.register(relations[party], partials[party])
+        pieces = partials[party].to_batches(max_chunksize=_PIECE_ROWS)
+        connection.register(relations[party], pa.Table.from_batches(pieces, partials[party].schema))
     once = frozenset(party for party, table in partials.items() if (table.schema.metadata or {}) == ONCE)
     whole = _whole([table for party, table in partials.items() if party != analyst])
     return Sides(extract=extract, agreement=agreement, analyst=analyst, relations=relations, once=once, whole=whole)

@@ -168,8 +168,9 @@ def _order(high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]) -> tu
     found = np.sort((high >> shift << shift) | together << places | np.arange(len(high), dtype="u8"))
     order, bits = (found & ((np.uint64(1) << places) - np.uint64(1))).astype("i8"), found >> shift
     first = _first(high[order], low[order])
-    shared = bits[1:][first[1:] & (bits[1:] == bits[:-1])]
-    those = np.flatnonzero(np.isin(bits, shared)) if len(shared) else np.empty(0, "i8")
+    shared = np.unique(bits[1:][first[1:] & (bits[1:] == bits[:-1])])
+    ends = zip(np.searchsorted(bits, shared), np.searchsorted(bits, shared, side="right"), strict=True)
+    those = np.concatenate([np.empty(0, "i8"), *(np.arange(*each) for each in ends)])
     rows = order[those]
     order[those] = rows = rows[np.lexsort([each[rows] for each in (*reversed(codes), low, high)])]
     first[those] = _first(high[rows], low[rows])

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from mesh_defs.cleanroom.book import Book
 from mesh_defs.cleanroom.budget import cost_of
-from mesh_defs.cleanroom.extract import Extract, Seat, TokenKey, Versions, partial, token_key
+from mesh_defs.cleanroom.extract import Extract, Seat, Versions, partial, token_key
 from mesh_defs.cleanroom.frozen import current_versions, require_frozen
 from mesh_defs.cleanroom.rules import Asked, question_of
 from mesh_defs.cleanroom.run import Run, answer
@@ -89,7 +89,7 @@ class Room:
             # Which row an engine stumbles over, and over what, is nobody's business.
             raise EngineError("the run failed, and nothing was released", fix="ask its parties") from None
 
-    def _partials(self, extract: Extract, run: Run, key: TokenKey, versions: Versions) -> dict[str, pa.Table]:
+    def _partials(self, extract: Extract, run: Run, key: str, versions: Versions) -> dict[str, pa.Table]:
         return {
             name: partial(extract, run.agreement, seat, analyst=run.analyst, key=key, versions=versions).table
             for name, seat in self.seats.items()

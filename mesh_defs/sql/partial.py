@@ -12,11 +12,11 @@ from mesh_defs.model.room import DimensionValue, Field, SharedTable
 from mesh_defs.sql.tree import write
 from mesh_defs.sql.uniform import call
 
-# Parameters of the SELECT, so that no key stands in a text.
-INNER_KEY, OUTER_KEY = "inner_key", "outer_key"
+# A parameter of the SELECT, so that no key stands in a text.
+KEY = "key"
 PERSON, TOKEN, ROWS = "person", "token", "n"
-# Of the inner hash as many digits go on as a key has bits to choose from; what is sent is argued in `cleanroom.parcel`.
-INNER_DIGITS, TOKEN_DIGITS = 32, 24
+# Of a hash so many digits are sent, as is argued in `cleanroom.parcel`. The rest stays unknown: who saw all could go on hashing.
+TOKEN_DIGITS = 24
 OTHER = -1
 
 
@@ -40,8 +40,8 @@ def partial_sql(own: Own) -> str:
     s0, … and its number of values c0, …; one row for each person and codes, in no order.
 
     A code is the place of the value in the dimension's domain, -1 for any other and for NULL. Rows without a person do not
-    count. Tokens are nested SHA-256 under two keys, which are parameters (NMAC, Bellare, Canetti and Krawczyk 1996), and are
-    made once for each person, not for each row: they are most of the work.
+    count. Tokens are SHA-256 of a key, which is a parameter, and the person, cut to its first 96 bits (chop-MD: Coron, Dodis,
+    Malinaud and Puniya 2005), and are made once for each person, not for each row.
     """
     codes = [exp.column(_name(f"d{n}")) for n in range(len(own.dimensions))]
     counted = [] if own.once else list(_totals(own.measures))
@@ -82,13 +82,8 @@ def _keyed(persons: exp.Select, sent: Sequence[exp.Expr]) -> exp.Select:
 
 
 def _token(person: exp.Expr) -> exp.Expr:
-    return _digest(OUTER_KEY, _digest(INNER_KEY, person, INNER_DIGITS), TOKEN_DIGITS)
-
-
-def _digest(key: str, text: exp.Expr, digits: int) -> exp.Expr:
-    """The first digits of SHA-256 of a key and a text."""
-    whole = call("sha256", call("concat", exp.Placeholder(this=key), text))
-    return call("substr", whole, exp.Literal.number(1), exp.Literal.number(digits))
+    whole = call("sha256", call("concat", exp.Placeholder(this=KEY), person))
+    return call("substr", whole, exp.Literal.number(1), exp.Literal.number(TOKEN_DIGITS))
 
 
 def _rows(own: Own) -> exp.Select:
