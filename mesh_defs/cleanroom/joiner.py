@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from mesh_defs.cleanroom.channel import Trust, poster
 from mesh_defs.cleanroom.joining import Round, joined, why
+from mesh_defs.cleanroom.parcel import get_ready
 from mesh_defs.cleanroom.wire import Speaker, Voucher, join, read
 from mesh_defs.documents.room import digest_of
 from mesh_defs.engine.attached import libraries
@@ -44,6 +45,7 @@ _SYSTEM = (
 def main(folder: str, parent: str) -> None:
     """Take one run, say how it ended, and end."""
     die_with(int(parent))
+    get_ready()
     told: Mapping[str, Any] = json.loads(sys.stdin.readline())
     trust = Trust(**told["trust"])
     files = [each for each in (trust.ca, trust.certificate, trust.key) if each]

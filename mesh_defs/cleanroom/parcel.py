@@ -57,6 +57,11 @@ def layout_of(extract: Extract, agreement: Agreement, party: str, *, analyst: st
     )
 
 
+def get_ready() -> None:
+    """Have pyarrow import what it does when it makes its first array: pandas, a third of a second."""
+    pa.array([0])
+
+
 def wrapped(table: pa.Table, layout: Layout) -> tuple[dict[str, int], list[bytes]]:
     """Return what is stated of a partial (`rows`, `persons`), and its bytes. `token`: TOKEN_DIGITS hexadecimal digits.
 
@@ -159,14 +164,21 @@ def _order(high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]) -> tu
     together, sizes = np.zeros(len(high), "u8"), 1
     for code in codes:
         size = int(code.max(initial=OTHER)) - OTHER + 1
-        together, sizes = together * np.uint64(size) + (code - OTHER).astype("u8"), sizes * size
+        together *= np.uint64(size)
+        together += (code - OTHER).view("u8")
+        sizes *= size
     behind = len(high).bit_length(), (sizes - 1).bit_length()
     if sum(behind) >= 64:
         order = np.lexsort((*reversed(codes), low, high))
         return order, np.flatnonzero(_first(high[order], low[order]))
     shift, places = np.uint64(sum(behind)), np.uint64(behind[0])
-    found = np.sort((high >> shift << shift) | together << places | np.arange(len(high), dtype="u8"))
-    order, bits = (found & ((np.uint64(1) << places) - np.uint64(1))).astype("i8"), found >> shift
+    together <<= places
+    together |= np.arange(len(high), dtype="u8")
+    together |= high >> shift << shift
+    together.sort()
+    bits = together >> shift
+    together &= (np.uint64(1) << places) - np.uint64(1)
+    order = together.view("i8")
     first = _first(high[order], low[order])
     shared = np.unique(bits[1:][first[1:] & (bits[1:] == bits[:-1])])
     ends = zip(np.searchsorted(bits, shared), np.searchsorted(bits, shared, side="right"), strict=True)
@@ -178,15 +190,17 @@ def _order(high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]) -> tu
 
 
 def _bytes(column: "pa.ChunkedArray[Any]") -> bytes:
-    """Tokens one after the other. ValueError for what is none, or of another length (`pa.ArrowInvalid`, `binascii.Error`)."""
+    """Tokens one after the other. ValueError for what is none, or of another length."""
     if column.null_count:
         raise ValueError("a token is missing")
-    digits = bytearray()
-    for chunk in column.chunks:
-        held = chunk.cast(pa.binary()).cast(pa.binary(TOKEN_DIGITS))  # ArrowInvalid for another length
-        data, start = held.buffers()[1], TOKEN_DIGITS * held.offset
-        digits += memoryview(data)[start : start + TOKEN_DIGITS * len(held)] if data else b""
-    return binascii.unhexlify(digits)
+    pieces = []
+    for chunk in column.cast(pa.string()).chunks:
+        _, places, digits = (memoryview(each or bytes(4)) for each in chunk.buffers())
+        ends = np.frombuffer(places, "i4")[chunk.offset : chunk.offset + len(chunk) + 1]
+        if (np.diff(ends) != TOKEN_DIGITS).any():
+            raise ValueError("a token is of another length")
+        pieces.append(binascii.unhexlify(digits[ends[0] : ends[-1]]))
+    return b"".join(pieces)
 
 
 def _numbers(column: "pa.ChunkedArray[Any]") -> np.ndarray:

@@ -20,6 +20,7 @@ from mesh_defs.cleanroom.frozen import take_digests
 from mesh_defs.cleanroom.host import JoinServer, Limits
 from mesh_defs.cleanroom.journal import Journal
 from mesh_defs.cleanroom.keys import key_behind
+from mesh_defs.cleanroom.parcel import get_ready
 from mesh_defs.cleanroom.party import PartyServer
 from mesh_defs.cleanroom.room import RoomAnswer
 from mesh_defs.cleanroom.rooms import room_at, seat_of, signer_of, viewer_of
@@ -94,8 +95,14 @@ def serve_party(
         journal=journal_of(settings, "party"),
         post=poster(listening.trust),
     )
-    threading.Thread(target=take_digests, args=(agreement, seat()), daemon=True).start()
+    threading.Thread(target=_get_ready, args=(agreement, seat()), daemon=True).start()
     serve(server.handle, host=listening.host, port=port, trust=listening.trust)
+
+
+def _get_ready(agreement: Agreement, seat: Seat) -> None:
+    """Do before a question comes what the first one would wait for."""
+    get_ready()
+    take_digests(agreement, seat)
 
 
 def serve_join(settings: Settings, room: str, *, limits: Limits, listening: Listening) -> None:

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -120,9 +121,19 @@ class _Child:
         return Held(reader.schema, _joined(reader), self._spill)
 
     def _send(self, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+        """Send each piece but the first while the next one is made: most answers are one piece."""
         frames.send(self._sock, frames.SCHEMA, schema.serialize())
-        for table in tables:
-            self._send_rows(table)
+        with ThreadPoolExecutor(max_workers=1) as sender:
+            sent: Future[None] | None = None
+            for number, table in enumerate(tables):
+                if sent is not None:
+                    sent.result()
+                if number:
+                    sent = sender.submit(self._send_rows, table)
+                else:
+                    self._send_rows(table)
+            if sent is not None:
+                sent.result()
 
     def _send_rows(self, table: pa.Table) -> None:
         """A whole IPC stream each time, so that a column's dictionary is always in it. Its size is counted first, not copied."""
