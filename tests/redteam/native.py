@@ -36,6 +36,17 @@ from tests.trino_server import Asking, Trino, asking, machine_here, watched
 
 # A product by its name, or by that of its place. What it is elsewhere stands in a text too: an answer may hold it.
 _PRODUCT = re.compile(r'(?ia)(?:\b\w+_(?:iceberg|postgres)\.)?"?\b(sales|hr)"?\s*\.\s*"?(orders|salaries)\b"?')
+# What may be a product, and is none.
+_GUESS = re.compile(r"(?ia)(?:(?<=from )|(?<=join )|(?<=, )|(?<=describe ))(sales|hr)\.(?!orders\b|salaries\b)(\w+)")
+# Trino tells these to everybody, before it asks who may read what (docs/guides/trino.md). They depend on no row.
+_OF_NAMES = {
+    "CATALOG_NOT_FOUND",
+    "SCHEMA_NOT_FOUND",
+    "TABLE_NOT_FOUND",
+    "COLUMN_NOT_FOUND",
+    "MISMATCHED_COLUMN_ALIASES",
+}
+_NAMES = Verdict(kind="not_run", why="Trino tells everybody which names there are")
 _PERMITTED = "permitted"
 _COUNT = "SELECT count(*) FROM sales.orders"
 _LISTS = re.compile(r"\s*(SHOW|DESCRIBE|DESC)\b", re.IGNORECASE)
@@ -60,13 +71,20 @@ class Client:
             return f"{self.catalogs[domain]}.{domain}.{name}"
 
         try:
-            columns, rows = self.trino.table(_PRODUCT.sub(there, sql), self.user)
+            columns, rows = self.trino.table(_GUESS.sub(there, _PRODUCT.sub(there, sql)), self.user)
         except TrinoError as error:
             name = getattr(error, "error_name", None) or type(error).__name__
             return Outcome(error=name, texts=(getattr(error, "message", None) or str(error),))
         except (ValueError, TypeError, HttpError) as error:  # not taken by HTTP or Trino, or not held by Python
             return Outcome(error=type(error).__name__, texts=(str(error),))
-        return Outcome(columns=tuple(columns), rows=tuple(map(tuple, rows)))
+        return Outcome(columns=tuple(columns), rows=tuple(tuple(map(_unordered, row)) for row in rows))
+
+
+def _unordered(value: Any) -> Any:
+    """Trino's maps have no order."""
+    if isinstance(value, dict):
+        return {key: _unordered(value[key]) for key in sorted(value, key=repr)}
+    return list(map(_unordered, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +137,8 @@ class Attacked:
             return verdict
         other, second = self._one(case, self.readings(case.sql_b))
         alike = outcome.error == second.error and (outcome.error is not None or same_rows(outcome.rows, second.rows))
+        if not alike and {outcome.error, second.error} <= {"PERMISSION_DENIED", *_OF_NAMES}:
+            return _NAMES
         return other if alike else Verdict(kind="leak", why=f"the guesses differ: {outcome.error} and {second.error}")
 
     def _one(self, case: Case, sql: str) -> tuple[Verdict, Outcome]:
@@ -139,6 +159,8 @@ class Attacked:
             return Verdict(kind="wrong" if steady or case.oracle == "must_reject" else "safe", why=why), mine
         if mine.error in ("QUERY_REJECTED", "EXCEEDED_TIME_LIMIT") or _REFUSED in " ".join(mine.texts):
             return Verdict(kind="safe"), mine
+        if mine.error in _OF_NAMES:
+            return _NAMES, mine
         return Verdict(kind="leak", why=f"fails ({mine.error}) where the permitted rows alone give an answer"), mine
 
     def _right(self, sql: str) -> Outcome:
