@@ -59,7 +59,10 @@ class Round:
         message = self.speaker.say(
             kind, steps.as_body(told), to=party(name), room=agreement.id, agreement=self.digest, run=run
         )
-        found = read(self.post(url, message.raw, left, bytes_max))
+        try:
+            found = read(self.post(url, message.raw, left, bytes_max))
+        except UnreachableError as error:
+            raise UnreachableError(error.what, where=name, fix=error.fix) from None
         require_genuine(found, agreement, self.digest, now=self.speaker.clock())
         if found.head.kind == REFUSED:
             require_answer(found, message, REFUSED)
@@ -179,9 +182,11 @@ def _deliver(round_: Round, told: dict[str, Any], recipient: str) -> None:
 
 
 def why(error: Exception) -> str:
-    """A fixed word for what stopped a run. No text of an engine or a party goes any further."""
+    """A fixed word for what stopped a run, and which party was not reached. No text of an engine or a party goes any further."""
     if isinstance(error, RefusedError):
         return error.what
+    if isinstance(error, UnreachableError) and error.where:
+        return f"{error.code}: {error.where}"
     if isinstance(error, duckdb.Error | pa.ArrowException):
         return "failed"
     return error.code if isinstance(error, MeshError) else "failed"

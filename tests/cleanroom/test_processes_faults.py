@@ -71,6 +71,7 @@ def test_a_party_that_goes_down_leaves_nothing_released(inside: Inside, name: st
     inside.between = fault
     answer = inside.ask()
     assert (answer["kind"], answer["code"], answer["fix"]) == ("refused", "engine", "ask its parties, or again")
+    assert f"(unreachable: {name})" in answer["what"]
     (other,) = {SHOP, AGENCY} - {name}
     assert inside.page(other).releases == () and inside.page(other).micro_rho == 0
     assert "received" not in inside.kinds(AGENCY, fault.run)
