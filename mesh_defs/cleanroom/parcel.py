@@ -176,9 +176,14 @@ def _order(high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]) -> tu
     together |= np.arange(len(high), dtype="u8")
     together |= high >> shift << shift
     together.sort()
-    bits = together >> shift
-    together &= (np.uint64(1) << places) - np.uint64(1)
-    order = together.view("i8")
+    order = (together & ((np.uint64(1) << places) - np.uint64(1))).view("i8")
+    return order, _told_apart(order, together >> shift, high, low, codes)
+
+
+def _told_apart(
+    order: np.ndarray, bits: np.ndarray, high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Where each person begins, once the rows of those whose tokens share their first `bits` are sorted, in place."""
     first = _first(high[order], low[order])
     shared = np.unique(bits[1:][first[1:] & (bits[1:] == bits[:-1])])
     ends = zip(np.searchsorted(bits, shared), np.searchsorted(bits, shared, side="right"), strict=True)
@@ -186,7 +191,7 @@ def _order(high: np.ndarray, low: np.ndarray, codes: Sequence[np.ndarray]) -> tu
     rows = order[those]
     order[those] = rows = rows[np.lexsort([each[rows] for each in (*reversed(codes), low, high)])]
     first[those] = _first(high[rows], low[rows])
-    return order, np.flatnonzero(first)
+    return np.flatnonzero(first)
 
 
 def _bytes(column: "pa.ChunkedArray[Any]") -> bytes:
