@@ -67,7 +67,7 @@ def drop(connection: Connection, schema: str, table: str, serving: str | None = 
                 connection.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, view)))
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(schema, table)))
             connection.execute("RESET lock_timeout")
-    except (errors.LockNotAvailable, errors.DependentObjectsStillExist):
+    except (errors.LockNotAvailable, errors.DeadlockDetected, errors.DependentObjectsStillExist):
         return False
     return True
 

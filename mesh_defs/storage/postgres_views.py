@@ -33,8 +33,8 @@ WHERE d.refobjid = to_regclass(%s) AND n.nspname = %s AND v.relname ~ '^v[0-9]+$
 def show(connection: Connection, schema: str, version: Version, where: str) -> bool:
     """Let the view of the version's major number read exactly its parts; do nothing when it does already.
 
-    Returns False when a reader holds the view: the next publication or sweep mends it. StorageError when somebody's own
-    view stands on it and its columns must change.
+    Returns False when a reader holds the view, and may wait for us meanwhile: the next publication or sweep mends it.
+    StorageError when somebody's own view stands on it and its columns must change.
     """
     name = view_of(version.stamp)
     told = f"version {version.id} under contract {version.stamp.get('contract_version')}; replaced by each publication"
@@ -47,7 +47,7 @@ def show(connection: Connection, schema: str, version: Version, where: str) -> b
             comment = sql.SQL("COMMENT ON VIEW {} IS {}").format(sql.Identifier(schema, name), told)
             connection.execute(comment)
             connection.execute("RESET lock_timeout")
-    except errors.LockNotAvailable:
+    except (errors.LockNotAvailable, errors.DeadlockDetected):
         return False
     except errors.DependentObjectsStillExist:
         what = f"the view {schema}.{name} must change its columns, and other views stand on it"

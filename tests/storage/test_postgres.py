@@ -15,7 +15,7 @@ from mesh_defs.model.contract import Server
 from mesh_defs.model.names import literal
 from mesh_defs.model.place import Access
 from mesh_defs.settings import load_settings
-from mesh_defs.storage import postgres_database
+from mesh_defs.storage import postgres_database, postgres_views
 from mesh_defs.storage.open import allowed_paths, attach, storage_at
 from tests.meshes import SERVERS, ask, refresh, settings_of, two_domains
 from tests.storage.places import Place, postgres_place
@@ -226,6 +226,32 @@ def test_a_readers_open_transaction_holds_up_no_publication(storage, published, 
         assert idle.execute("SELECT a FROM impressions.v1").fetchall() == [(1,)]
     assert [name for name in storage.sweep(clock.now, 0) if name.startswith("parts/")]
     assert read(owner) == [(2,)]
+
+
+def test_a_reader_that_waits_for_a_publication_in_its_turn_does_not_end_it(
+    storage, published, postgres, owner, monkeypatch
+) -> None:
+    """A deadlock: Postgres ends one of the two, and the publication can do without its view for a while."""
+    published("SELECT 1 AS a", contract_version="1.0.0")
+    with psycopg.connect(postgres, options="-c deadlock_timeout=20s") as reader:
+        reader.execute("SELECT a FROM impressions.v1")
+        wait = threading.Thread(target=reader.execute, args=["SELECT FROM impressions.mesh_pointer FOR UPDATE"])
+
+        def show(*given):
+            wait.start()
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            while owner.execute(waits, [reader.info.backend_pid]).fetchone() != (1,):
+                pass
+            return postgres_views.show(*given)
+
+        with monkeypatch.context() as while_it_publishes:
+            while_it_publishes.setattr("mesh_defs.storage.postgres.show", show)
+            newer = published("SELECT 2 AS a", contract_version="1.0.0")
+        wait.join()
+        assert storage.current() == newer
+    assert read(owner) == [(1,)]
+    published("SELECT 3 AS a", contract_version="1.0.0")
+    assert read(owner) == [(3,)]
 
 
 def test_a_sweep_leaves_what_a_query_is_reading(storage, published, place, clock, connection) -> None:
