@@ -166,12 +166,14 @@ def verify_signed(
     return verify(agreement, name, open_ledger(settings), kept)
 
 
-def cosigned_findings(folder: RoomFolder, agreement: Agreement, settings: Settings) -> tuple[Finding, ...]:
-    """What `verify_signed` finds, where a party's process ever ran in this mesh; nothing otherwise."""
-    if not journal_file(settings, "party").is_file():
+def cosigned_findings(
+    folder: RoomFolder, agreement: Agreement, settings: Settings, handed: tuple[bytes, ...] = ()
+) -> tuple[Finding, ...]:
+    """What `verify_signed` finds, where a party's process ever ran in this mesh or others handed something over."""
+    if not handed and not journal_file(settings, "party").is_file():
         return ()
     name = viewer_of(agreement, folder, settings, None)
-    return verify_signed(settings, agreement.id, wanted=name) if name else ()
+    return verify_signed(settings, agreement.id, handed, wanted=name) if name else ()
 
 
 def kept_signatures(settings: Settings, room: str) -> tuple[bytes, ...]:

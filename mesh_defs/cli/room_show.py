@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from mesh_defs.cli.render import plain, print_json, print_table
 from mesh_defs.settings import load_settings
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_FILE = click.Path(path_type=Path, dir_okay=False)
 _PARTY = click.option("--party", metavar="NAME", help="As which party, where this mesh speaks for several.")
 
 
@@ -88,15 +90,23 @@ def ledger(room: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("room")
+@click.option(
+    "--out", type=_FILE, help="Also write what this mesh keeps of all parties' signatures, to hand to another party."
+)
+@click.option(
+    "--with", "handed", type=_FILE, multiple=True, help="Such a file of another party's; can be given more than once."
+)
 @_JSON
-def verify(room: str, as_json: bool) -> None:
+def verify(room: str, out: Path | None, handed: tuple[Path, ...], as_json: bool) -> None:
     """Check the signatures under the agreement, this mesh's whole ledger with its signed head, and that ledger against what all
     parties signed of it at each release, where they are processes of their own. Exits 1 on a finding.
 
-    A signature that is missing is told, and a finding too: the room answers nothing until all have signed.
+    A signature that is missing is told, and a finding too: the room answers nothing until all have signed. Who writes a
+    ledger anew can delete its own copies of what was signed: other parties' (--with) show it all the same.
     """
     from mesh_defs.cleanroom.examined import statement_findings
-    from mesh_defs.cleanroom.processes import cosigned_findings
+    from mesh_defs.cleanroom.handed import hand_over, taken_over
+    from mesh_defs.cleanroom.processes import cosigned_findings, kept_signatures
     from mesh_defs.cleanroom.rooms import room_at
     from mesh_defs.cleanroom.signed import require_signed
     from mesh_defs.errors import AccessDeniedError, Finding, StorageError
@@ -112,8 +122,10 @@ def verify(room: str, as_json: bool) -> None:
         findings.append(Finding(where=f"rooms/{room}", what=error.what, fix=error.fix or "agree on a next version"))
     except StorageError:
         pass  # is among the findings
-    looked = look(settings)
-    findings += [*looked.findings, *cosigned_findings(folder, agreement, settings)]
+    looked, theirs = look(settings), taken_over(handed, agreement.id)
+    findings += [*looked.findings, *cosigned_findings(folder, agreement, settings, theirs)]
+    if out is not None:
+        hand_over(out, agreement.id, kept_signatures(settings, room))
     if as_json:
         told = [{"where": each.where, "what": each.what, "fix": each.fix} for each in findings]
         print_json({"sound": not findings, "entries": looked.entries, "findings": told})

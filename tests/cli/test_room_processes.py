@@ -1,8 +1,11 @@
 """`mesh room` where each party is a process of its own: what the people on either side see."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from mesh_defs.cleanroom.processes import journal_of
+from mesh_defs.ledger import open_ledger
 from tests.cleanroom.parties import AGENCY, QUESTION, ROOM, SHOP, plain
 from tests.cleanroom.test_processes import Running, running  # noqa: F401  the fixture
 from tests.cli.test_room import Done, invoked
@@ -14,7 +17,7 @@ def told(party: str, running: Running, *command: str) -> Done:  # noqa: F811
     return invoked(("room", *command), {name: str(path) for name, path in places.items()})
 
 
-def test_the_terminal_asks_its_partys_process_and_each_side_sees_its_own(running: Running) -> None:  # noqa: F811
+def test_the_terminal_asks_its_partys_process_and_each_side_sees_its_own(running: Running, tmp_path: Path) -> None:  # noqa: F811
     done = told(AGENCY, running, "ask", ROOM, QUESTION, "--json")
     assert done.returncode == 0, done.stderr
     rows = [tuple(row.values()) for row in json.loads(done.stdout)["rows"]]
@@ -29,6 +32,22 @@ def test_the_terminal_asks_its_partys_process_and_each_side_sees_its_own(running
     for party in (AGENCY, SHOP):
         found = told(party, running, "verify", ROOM)
         assert found.returncode == 0, found.stderr
+    handed = tmp_path / "kept.json"
+    assert told(AGENCY, running, "verify", ROOM, "--out", str(handed)).returncode == 0
+    journal_of(running.parties.meshes[SHOP], "party").file.unlink()
+    settings = running.parties.meshes[SHOP]
+    for file in (*settings.home.glob("ledger.*"), *settings.secrets.glob("ledger.*")):
+        file.unlink()
+    open_ledger(settings)
+    assert told(SHOP, running, "verify", ROOM).returncode == 0, (
+        "whoever rewrites everything of its own shows nothing of it"
+    )
+    found = told(SHOP, running, "verify", ROOM, "--with", str(handed))
+    assert found.returncode == 1
+    assert "of the ledger is missing, which was signed for" in found.stderr
+
+
+def test_who_may_not_ask_is_told_so(running: Running) -> None:  # noqa: F811
     denied = told(SHOP, running, "ask", ROOM, QUESTION)
     assert denied.returncode == 1
     assert "may not ask" in denied.stderr

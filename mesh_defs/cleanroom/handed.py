@@ -1,0 +1,44 @@
+"""What a party keeps of all parties' signatures, as a file: handed to another, it tells of a ledger that was written anew.
+
+    {"format": 1, "room": the room's id, "kept": [signed messages in base64]}
+
+It holds heads of ledgers and digests of releases; no number of a release, and nothing of a row.
+"""
+
+import base64
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from mesh_defs.errors import NotFoundError, StorageError
+
+_FORMAT = 1
+
+
+def hand_over(file: Path, room: str, kept: Iterable[bytes]) -> None:
+    """Write such a file. StorageError where it cannot be."""
+    told = {"format": _FORMAT, "room": room, "kept": [base64.b64encode(each).decode() for each in kept]}
+    try:
+        file.write_text(json.dumps(told, indent=1) + "\n")
+    except OSError as error:
+        raise StorageError("it cannot be written", where=str(file), fix=error.strerror or "") from None
+
+
+def taken_over(files: Iterable[Path], room: str) -> tuple[bytes, ...]:
+    """Read what others handed over. NotFoundError for a missing file, StorageError for one that is none, or another room's."""
+    return tuple(message for file in files for message in _taken(file, room))
+
+
+def _taken(file: Path, room: str) -> tuple[bytes, ...]:
+    fix = "ask the other party for it again: `mesh room verify ROOM --out FILE`"
+    try:
+        told = json.loads(file.read_text())
+        kept = tuple(base64.b64decode(each, validate=True) for each in told["kept"])
+        of = (told["format"], told["room"])
+    except OSError:
+        raise NotFoundError("it cannot be read", where=str(file), fix=fix) from None
+    except (ValueError, KeyError, TypeError):
+        raise StorageError("these are no kept signatures", where=str(file), fix=fix) from None
+    if of != (_FORMAT, room):
+        raise StorageError(f"these are not of room '{room}', in format {_FORMAT}", where=str(file), fix=fix)
+    return kept
