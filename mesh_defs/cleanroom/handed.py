@@ -12,12 +12,10 @@ from pathlib import Path
 
 from mesh_defs.errors import NotFoundError, StorageError
 
-_FORMAT = 1
-
 
 def hand_over(file: Path, room: str, kept: Iterable[bytes]) -> None:
     """Write such a file. StorageError where it cannot be."""
-    told = {"format": _FORMAT, "room": room, "kept": [base64.b64encode(each).decode() for each in kept]}
+    told = {"format": 1, "room": room, "kept": [base64.b64encode(each).decode() for each in kept]}
     try:
         file.write_text(json.dumps(told, indent=1) + "\n")
     except OSError as error:
@@ -33,12 +31,11 @@ def _taken(file: Path, room: str) -> tuple[bytes, ...]:
     fix = "ask the other party for it again: `mesh room verify ROOM --out FILE`"
     try:
         told = json.loads(file.read_text())
-        kept = tuple(base64.b64decode(each, validate=True) for each in told["kept"])
-        of = (told["format"], told["room"])
+        kept, of = [base64.b64decode(each, validate=True) for each in told["kept"]], (told["format"], told["room"])
     except OSError:
         raise NotFoundError("it cannot be read", where=str(file), fix=fix) from None
     except (ValueError, KeyError, TypeError):
         raise StorageError("these are no kept signatures", where=str(file), fix=fix) from None
-    if of != (_FORMAT, room):
-        raise StorageError(f"these are not of room '{room}', in format {_FORMAT}", where=str(file), fix=fix)
-    return kept
+    if of != (1, room):
+        raise StorageError(f"these are not of room '{room}', in format 1", where=str(file), fix=fix)
+    return tuple(kept)

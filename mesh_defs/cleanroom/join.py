@@ -142,10 +142,9 @@ def sides_of(
 ) -> Sides:
     """Give the engine one extract's partials; `number` keeps them apart from other extracts'."""
     relations = {}
-    for place, party in enumerate(sorted(partials)):
+    for place, (party, table) in enumerate(sorted(partials.items())):
         relations[party] = f"partial_{number}_{place}"
-        pieces = partials[party].to_batches(max_chunksize=_PIECE_ROWS)
-        connection.register(relations[party], pa.Table.from_batches(pieces, partials[party].schema))
+        connection.register(relations[party], pa.Table.from_batches(table.to_batches(_PIECE_ROWS), table.schema))
     once = frozenset(party for party, table in partials.items() if (table.schema.metadata or {}) == ONCE)
     whole = _whole([table for party, table in partials.items() if party != analyst])
     return Sides(extract=extract, agreement=agreement, analyst=analyst, relations=relations, once=once, whole=whole)

@@ -167,7 +167,7 @@ def verify_signed(
 
 
 def cosigned_findings(
-    folder: RoomFolder, agreement: Agreement, settings: Settings, handed: tuple[bytes, ...] = ()
+    folder: RoomFolder, agreement: Agreement, settings: Settings, handed: tuple[bytes, ...]
 ) -> tuple[Finding, ...]:
     """What `verify_signed` finds, where a party's process ever ran in this mesh or others handed something over."""
     if not handed and not journal_file(settings, "party").is_file():

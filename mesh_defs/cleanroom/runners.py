@@ -65,7 +65,6 @@ class Runners:
         self._starter.shutdown()
         if self._waiting is not None and self._waiting.exception() is None:
             self._waiting.result().end()
-        self._waiting = None
 
     def _taken(self) -> Runner:
         """The one that waits; another one when it could not be started, or died meanwhile."""
