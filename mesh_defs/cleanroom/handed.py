@@ -17,9 +17,10 @@ def hand_over(file: Path, room: str, kept: Iterable[bytes]) -> None:
     """Write such a file. StorageError where it cannot be."""
     told = {"format": 1, "room": room, "kept": [base64.b64encode(each).decode() for each in kept]}
     try:
-        file.write_text(json.dumps(told, indent=1) + "\n")
+        file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise StorageError("it cannot be written", where=str(file), fix=error.strerror or "") from None
+        what = f"the signatures cannot be written: {error.strerror}"
+        raise StorageError(what, where=str(file), fix="name another file") from None
 
 
 def taken_over(files: Iterable[Path], room: str) -> tuple[bytes, ...]:
@@ -28,13 +29,13 @@ def taken_over(files: Iterable[Path], room: str) -> tuple[bytes, ...]:
 
 
 def _taken(file: Path, room: str) -> tuple[bytes, ...]:
-    fix = "ask the other party for it again: `mesh room verify ROOM --out FILE`"
+    fix = f"give the file that another party's `mesh room verify {room} --out FILE` wrote"
     try:
-        told = json.loads(file.read_text())
+        told = json.loads(file.read_bytes())
         kept, of = [base64.b64decode(each, validate=True) for each in told["kept"]], (told["format"], told["room"])
-    except OSError:
-        raise NotFoundError("it cannot be read", where=str(file), fix=fix) from None
-    except (ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise NotFoundError(f"there are no signatures: {error.strerror}", where=str(file), fix=fix) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise StorageError("these are no kept signatures", where=str(file), fix=fix) from None
     if of != (1, room):
         raise StorageError(f"these are not of room '{room}', in format 1", where=str(file), fix=fix)

@@ -23,7 +23,7 @@ from mesh_defs.cleanroom.keys import key_behind
 from mesh_defs.cleanroom.parcel import get_ready
 from mesh_defs.cleanroom.party import PartyServer
 from mesh_defs.cleanroom.room import RoomAnswer
-from mesh_defs.cleanroom.rooms import room_at, seat_of, signer_of, viewer_of
+from mesh_defs.cleanroom.rooms import room_at, seat_of, signer_of, spoken_for, viewer_of
 from mesh_defs.cleanroom.rules import Asked, question_of
 from mesh_defs.cleanroom.serving import serve
 from mesh_defs.cleanroom.signed import RoomFolder
@@ -32,7 +32,7 @@ from mesh_defs.documents.room import digest_of
 from mesh_defs.errors import AccessDeniedError, Finding, NotFoundError, UnreachableError
 from mesh_defs.ledger.ledger import open_ledger
 from mesh_defs.ledger.seal import seal_of
-from mesh_defs.model.room import Agreement, Party, Release
+from mesh_defs.model.room import Party, Release
 from mesh_defs.query.platform import open_platform
 from mesh_defs.settings import Settings
 
@@ -95,14 +95,9 @@ def serve_party(
         journal=journal_of(settings, "party"),
         post=poster(listening.trust),
     )
-    threading.Thread(target=_get_ready, args=(agreement, seat()), daemon=True).start()
-    serve(server.handle, host=listening.host, port=port, trust=listening.trust)
-
-
-def _get_ready(agreement: Agreement, seat: Seat) -> None:
-    """Do before a question comes what the first one would wait for."""
     get_ready()
-    take_digests(agreement, seat)
+    threading.Thread(target=take_digests, args=(agreement, seat()), daemon=True).start()
+    serve(server.handle, host=listening.host, port=port, trust=listening.trust)
 
 
 def serve_join(settings: Settings, room: str, *, limits: Limits, listening: Listening) -> None:
@@ -167,12 +162,14 @@ def verify_signed(
 
 
 def cosigned_findings(
-    folder: RoomFolder, agreement: Agreement, settings: Settings, handed: tuple[bytes, ...]
+    folder: RoomFolder, settings: Settings, handed: tuple[bytes, ...], wanted: str | None
 ) -> tuple[Finding, ...]:
-    """What `verify_signed` finds, where a party's process ever ran in this mesh or others handed something over."""
+    """What `verify_signed` finds, where a party's process ever ran in this mesh; and always where others handed something over:
+    NotFoundError when it cannot be told for which party."""
     if not handed and not journal_file(settings, "party").is_file():
         return ()
-    name = viewer_of(agreement, folder, settings, None)
+    agreement, tell = folder.agreement(), spoken_for if handed else viewer_of
+    name = tell(agreement, folder, settings, wanted)
     return verify_signed(settings, agreement.id, handed, wanted=name) if name else ()
 
 

@@ -96,8 +96,9 @@ def ledger(room: str, as_json: bool) -> None:
 @click.option(
     "--with", "handed", type=_FILE, multiple=True, help="Such a file of another party's; can be given more than once."
 )
+@_PARTY
 @_JSON
-def verify(room: str, out: Path | None, handed: tuple[Path, ...], as_json: bool) -> None:
+def verify(room: str, out: Path | None, handed: tuple[Path, ...], party: str | None, as_json: bool) -> None:
     """Check the signatures under the agreement, this mesh's whole ledger with its signed head, and that ledger against what all
     parties signed of it at each release, where they are processes of their own. Exits 1 on a finding.
 
@@ -115,6 +116,7 @@ def verify(room: str, out: Path | None, handed: tuple[Path, ...], as_json: bool)
     settings = load_settings()
     folder = room_at(settings, room)
     agreement = folder.agreement()
+    theirs = taken_over(handed, agreement.id)
     findings = list(statement_findings(folder, agreement, f"rooms/{room}"))
     try:
         require_signed(agreement, folder.statements())
@@ -122,16 +124,18 @@ def verify(room: str, out: Path | None, handed: tuple[Path, ...], as_json: bool)
         findings.append(Finding(where=f"rooms/{room}", what=error.what, fix=error.fix or "agree on a next version"))
     except StorageError:
         pass  # is among the findings
-    looked, theirs = look(settings), taken_over(handed, agreement.id)
-    findings += [*looked.findings, *cosigned_findings(folder, agreement, settings, theirs)]
+    findings += cosigned_findings(folder, settings, theirs, party)
+    looked = look(settings)
+    findings += looked.findings
     if out is not None:
         hand_over(out, agreement.id, kept_signatures(settings, room))
     if as_json:
         told = [{"where": each.where, "what": each.what, "fix": each.fix} for each in findings]
-        print_json({"sound": not findings, "entries": looked.entries, "findings": told})
+        print_json({"sound": not findings, "entries": looked.entries, "handed": len(theirs), "findings": told})
     elif not findings:
         names = ", ".join(party.name for party in agreement.parties)
-        click.echo(f"sound: signed by {names}; the ledger is whole, {looked.entries:,} entries")
+        others = f"; it is as {len(theirs):,} signatures that were handed over say" if handed else ""
+        click.echo(f"sound: signed by {names}; the ledger is whole, {looked.entries:,} entries{others}")
     sys.stdout.flush()
     for each in findings:
         click.echo(str(each), err=True)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from mesh_defs.cleanroom.handed import hand_over
 from mesh_defs.cleanroom.lift import lift_of
 from mesh_defs.cli.main import USAGE, exit_code, mesh
 from mesh_defs.errors import MeshError
@@ -357,6 +358,21 @@ def test_verify_says_sound_and_names_what_is_not(terminal: Terminal) -> None:
     found = terminal.json("verify", ROOM)
     assert not found["sound"]
     assert any("it is of another version of the agreement" in each["what"] for each in found["findings"])
+
+
+def test_what_was_handed_over_is_never_passed_over(terminal: Terminal, tmp_path: Path) -> None:
+    """This mesh speaks for both: whose ledger is to be held against it must be said."""
+    terminal.opened()
+    file = tmp_path / "kept.json"
+    assert "there are no signatures: No such file" in terminal.says("verify", ROOM, "--with", str(file), code=1)
+    file.write_text("[" * 100_000)
+    assert "these are no kept signatures" in terminal.says("verify", ROOM, "--with", str(file), code=3)
+    hand_over(file, ROOM, [b"no message"])
+    assert "say --party" in terminal.says("verify", ROOM, "--with", str(file), code=1)
+    told = terminal.says("verify", ROOM, "--with", str(file), "--party", "media", code=1)
+    assert "what was kept" in told
+    missing = terminal.says("verify", ROOM, "--out", str(tmp_path / "no" / "file"), code=3)
+    assert "cannot be written: No such file" in missing and "name another file" in missing
 
 
 def test_a_mesh_that_does_not_speak_for_all_does_not_ask_in_one_process(terminal: Terminal) -> None:
