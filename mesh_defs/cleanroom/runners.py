@@ -30,11 +30,11 @@ class Runner:
     def end(self) -> None:
         """End it, whatever it does, and leave nothing of it."""
         self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with suppress(OSError):  # what was still to be written to who is gone
-                    pipe.close()
+        with (
+            suppress(OSError),
+            self.process,
+        ):  # closes its pipes and waits; what was still to be written is nobody's any more
+            pass
         self.folder.cleanup()
 
 
