@@ -54,7 +54,7 @@ class Sides:
     analyst: str
     relations: Mapping[str, str]
     once: frozenset[str]
-    whole: str = "HUGEINT"
+    whole: str
 
     @property
     def protected(self) -> tuple[str, ...]:

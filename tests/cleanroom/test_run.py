@@ -235,10 +235,11 @@ def test_nothing_in_common_is_no_group() -> None:
 
 
 @pytest.mark.parametrize("sums", [pa.int64(), _UNITS])
-@pytest.mark.parametrize("each", [1, 10**6, 2**53, 9 * 10**15, 10**16, 9 * 10**18])
+@pytest.mark.parametrize("each", [1, 10**6, 2**53, 9 * 10**15, 9 * 10**18])
 def test_sums_are_exact_however_large(each: int, sums: pa.DataType) -> None:
-    """In 8 bytes where they all fit, in 16 where not."""
+    """In 8 bytes where they all fit, in 16 where not: what a party sends fits, and a person's two rows may not any more."""
     persons = range(1000)
-    world = World(gold(persons), impressions_of(persons, cost=each), sums=sums)
-    (group,) = world.ask(f"SELECT i.campaign, sum(i.cost) {IMPRESSIONS} GROUP BY i.campaign").groups
-    assert group.numbers == (Decimal(1000 * each) / 100,)
+    shown = [row for device in ("ios", "android") for row in impressions_of(persons, device=device, cost=each)]
+    asked = f"SELECT i.campaign, sum(i.cost) {IMPRESSIONS} WHERE i.device IN ('ios', 'android') GROUP BY i.campaign"
+    (group,) = World(gold(persons), shown, sums=sums).ask(asked).groups
+    assert group.numbers == (Decimal(2 * 1000 * each) / 100,)

@@ -75,10 +75,19 @@ def test_one_that_died_while_it_waited_is_replaced(runners: Runners) -> None:
 
 def test_it_outlives_the_thread_that_asked_for_it(runners: Runners) -> None:
     """The kernel ends a process with the thread that started it (prctl(2), PR_SET_PDEATHSIG)."""
-    thread = threading.Thread(target=runners.start_ahead)
+
+    def ask() -> None:
+        runners.start_ahead()
+        waiting.append(started(without=0))
+        time.sleep(3)  # until it has asked the kernel for that
+
+    waiting: list[int] = []
+    thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
+    time.sleep(0.2)
     with runners.one() as process:
+        assert [process.pid] == waiting, "not another one in its place"
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write("{}\n")  # it fails at what it is told, and would not have come to it
         process.stdin.flush()
