@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
 
 from mesh_defs.model.contract import StorageKind
@@ -50,6 +51,22 @@ def clock() -> Clock:
 @pytest.fixture
 def place(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
     return a_place(kind, tmp_path / "events" / "impressions", request.getfixturevalue)
+
+
+@pytest.fixture
+def owner(postgres: str) -> Iterator[psycopg.Connection]:
+    """Who may do everything there."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def role(owner: psycopg.Connection) -> Iterator[str]:
+    """A role that may log in, and nothing else."""
+    name = f"reader_{owner.info.backend_pid}"
+    owner.execute(f"""CREATE ROLE {name} LOGIN PASSWORD 'pa''ss \\ "word"'""")
+    yield name
+    owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mesh_defs.model.contract import Server
 from mesh_defs.model.names import literal
 from mesh_defs.model.place import Access
 from mesh_defs.settings import load_settings
-from mesh_defs.storage import postgres_database, postgres_views
+from mesh_defs.storage import postgres_database
 from mesh_defs.storage.open import allowed_paths, attach, storage_at
 from tests.meshes import SERVERS, ask, refresh, settings_of, two_domains
 from tests.storage.places import Place, postgres_place
@@ -31,21 +31,6 @@ def place(postgres: str) -> Place:
 @pytest.fixture
 def kind() -> str:
     return "postgres"
-
-
-@pytest.fixture
-def owner(postgres: str):
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def role(owner):
-    """A role that may log in, and nothing else."""
-    name = f"reader_{owner.info.backend_pid}"
-    owner.execute(f"""CREATE ROLE {name} LOGIN PASSWORD 'pa''ss \\ "word"'""")
-    yield name
-    owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 def as_role(place: Place, role: str) -> Place:
@@ -152,128 +137,6 @@ def test_a_url_that_is_none_is_told_without_showing_it() -> None:
     with pytest.raises(StorageError, match="MESH_EVENTS_POSTGRES is not a Postgres URL") as caught:
         storage.current()
     assert "s3cret" not in str(caught.value)
-
-
-# --- the views of psql's users
-
-
-def read(owner, view: str = "v1") -> list[tuple]:
-    return owner.execute(f"SELECT * FROM impressions.{view} ORDER BY 1").fetchall()
-
-
-def test_psql_reads_what_is_published_through_a_view_of_its_major_version(published, owner) -> None:
-    published("SELECT 1 AS a", contract_version="1.0.0")
-    version = published("SELECT 2 AS a", contract_version="1.4.2")
-    assert read(owner) == [(2,)]
-    [(comment,)] = owner.execute("SELECT obj_description('impressions.v1'::regclass)").fetchall()
-    assert version.id in comment
-
-
-def test_a_new_major_version_leaves_the_old_view_as_it_was_until_its_version_goes(
-    storage, published, owner, clock
-) -> None:
-    published("SELECT 1 AS a", contract_version="1.0.0")
-    clock.advance(hours=1)
-    published("SELECT 'x' AS b", contract_version="2.0.0")
-    assert (read(owner, "v1"), read(owner, "v2")) == ([(1,)], [("x",)])
-    storage.sweep(clock.advance(hours=2), 3600)
-    assert owner.execute("SELECT to_regclass('impressions.v1')").fetchone() == (None,)
-    assert read(owner, "v2") == [("x",)]
-
-
-def test_partitions_are_one_view(published, owner) -> None:
-    for day in ("mon", "tue", "mon"):
-        published(f"SELECT '{day}' AS day", partition=day, contract_version="1.0.0")
-    assert read(owner) == [("mon",), ("tue",)]
-
-
-def test_a_column_added_in_the_middle_stands_at_the_views_end(published, owner) -> None:
-    published("SELECT 1 AS a, 2 AS z", contract_version="1.0.0")
-    published("SELECT 1 AS a, 'new' AS m, 2 AS z", contract_version="1.1.0")
-    assert read(owner) == [(1, 2, "new")]
-
-
-def test_a_view_that_must_be_made_anew_keeps_its_grants(published, owner, role) -> None:
-    published("SELECT 1 AS a", contract_version="1.0.0")
-    owner.execute(f'GRANT SELECT ON impressions.v1 TO {role}, public; CREATE ROLE "odd ""{role}"')
-    owner.execute(f'GRANT SELECT ON impressions.v1 TO "odd ""{role}"')
-    published("SELECT 'wider' AS a", contract_version="1.1.0")
-    assert read(owner) == [("wider",)]
-    for name in (role, f'odd "{role}', "public"):
-        assert owner.execute("SELECT has_table_privilege(%s, 'impressions.v1', 'SELECT')", [name]).fetchone() == (True,)
-    owner.execute(f'DROP OWNED BY "odd ""{role}"; DROP ROLE "odd ""{role}"')
-
-
-def test_somebodys_view_on_ours_holds_up_only_a_change_of_its_columns(storage, published, owner) -> None:
-    published("SELECT 1 AS a", contract_version="1.0.0")
-    owner.execute("CREATE VIEW public.theirs AS SELECT a FROM impressions.v1")
-    before = published("SELECT 2 AS a", contract_version="1.0.1")
-    assert owner.execute("SELECT a FROM public.theirs").fetchall() == [(2,)]
-    with pytest.raises(StorageError, match="other views stand on it — drop those views, or raise the contract's major"):
-        published("SELECT 'x' AS a", contract_version="1.1.0")
-    assert storage.current() == before
-    assert published("SELECT 'x' AS a", contract_version="2.0.0") == storage.current()
-
-
-def test_a_readers_open_transaction_holds_up_no_publication(storage, published, postgres, owner, clock) -> None:
-    published("SELECT 1 AS a", contract_version="1.0.0")
-    with psycopg.connect(postgres) as idle:
-        assert idle.execute("SELECT a FROM impressions.v1").fetchall() == [(1,)]
-        newer = published("SELECT 2 AS a", contract_version="1.0.0")
-        assert storage.current() == newer
-        clock.advance(days=1)
-        assert not [name for name in storage.sweep(clock.now, 0) if name.startswith("parts/")]
-        assert idle.execute("SELECT a FROM impressions.v1").fetchall() == [(1,)]
-    assert [name for name in storage.sweep(clock.now, 0) if name.startswith("parts/")]
-    assert read(owner) == [(2,)]
-
-
-def test_a_reader_that_waits_for_a_publication_in_its_turn_does_not_end_it(
-    storage, published, postgres, owner, monkeypatch
-) -> None:
-    """A deadlock: Postgres ends one of the two, and the publication can do without its view for a while."""
-    published("SELECT 1 AS a", contract_version="1.0.0")
-    with psycopg.connect(postgres, options="-c deadlock_timeout=20s") as reader:
-        reader.execute("SELECT a FROM impressions.v1")
-        wait = threading.Thread(target=reader.execute, args=["SELECT FROM impressions.mesh_pointer FOR UPDATE"])
-
-        def show(*given):
-            wait.start()
-            waits = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-            while owner.execute(waits, [reader.info.backend_pid]).fetchone() != (1,):
-                pass
-            return postgres_views.show(*given)
-
-        with monkeypatch.context() as while_it_publishes:
-            while_it_publishes.setattr("mesh_defs.storage.postgres.show", show)
-            newer = published("SELECT 2 AS a", contract_version="1.0.0")
-        wait.join()
-        assert storage.current() == newer
-    assert read(owner) == [(1,)]
-    published("SELECT 3 AS a", contract_version="1.0.0")
-    assert read(owner) == [(3,)]
-
-
-def test_a_sweep_leaves_what_a_query_is_reading(storage, published, place, clock, connection) -> None:
-    old = published("SELECT range AS a FROM range(300_000)")
-    held = connection.cursor()
-    reader = held.execute(f"FROM {storage.relation(held, old.parts)}")
-    seen = len(reader.fetchmany(10))
-    published("SELECT 1 AS a")
-    assert storage.sweep(clock.advance(days=1), 0) == (f"history/{old.id}",)
-    assert seen + len(reader.fetchall()) == 300_000
-    storage.release(held, old.parts)
-    assert storage.sweep(clock.now, 0) == (f"parts/{old.id}",)
-
-
-def test_a_sweep_leaves_tables_that_it_did_not_make_and_views_of_others(storage, published, owner, clock) -> None:
-    old = published("SELECT 1 AS a")
-    owner.execute("CREATE TABLE impressions.data_of_mine (a int); CREATE TABLE impressions.notes (a int)")
-    owner.execute(f"CREATE VIEW public.theirs AS SELECT * FROM impressions.{old.parts[0].path}")
-    published("SELECT 2 AS a")
-    storage.sweep(clock.advance(days=1), 0)
-    assert owner.execute("SELECT a FROM public.theirs").fetchall() == [(1,)]
-    assert owner.execute("SELECT count(*) FROM impressions.data_of_mine, impressions.notes").fetchone() == (0,)
 
 
 def test_a_refused_part_is_no_part_of_a_version(storage, connection) -> None:
@@ -532,7 +395,7 @@ def test_a_server_that_does_not_answer_is_worth_a_retry(host, connection) -> Non
 
 def test_decimals_and_days_read_back_in_psql_as_themselves(published, owner) -> None:
     published("SELECT 1.10::DECIMAL(9,2) AS price, DATE '2026-02-28' AS day", contract_version="1.0.0")
-    assert read(owner) == [(Decimal("1.10"), date(2026, 2, 28))]
+    assert owner.execute("SELECT * FROM impressions.v1").fetchall() == [(Decimal("1.10"), date(2026, 2, 28))]
 
 
 def test_a_mesh_publishes_to_postgres_and_answers_from_it(tmp_path, postgres, owner) -> None:
