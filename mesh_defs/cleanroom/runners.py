@@ -30,10 +30,8 @@ class Runner:
     def end(self) -> None:
         """End it, whatever it does, and leave nothing of it."""
         self.process.kill()
-        with (
-            suppress(OSError),
-            self.process,
-        ):  # closes its pipes and waits; what was still to be written is nobody's any more
+        # Popen closes its pipes and waits; what was still to be written is nobody's any more.
+        with suppress(OSError), self.process:
             pass
         self.folder.cleanup()
 

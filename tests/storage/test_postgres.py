@@ -15,7 +15,6 @@ from mesh_defs.model.contract import Server
 from mesh_defs.model.names import literal
 from mesh_defs.model.place import Access
 from mesh_defs.settings import load_settings
-from mesh_defs.storage import postgres_database
 from mesh_defs.storage.open import allowed_paths, attach, storage_at
 from tests.meshes import SERVERS, ask, refresh, settings_of, two_domains
 from tests.storage.places import Place, postgres_place
@@ -294,35 +293,6 @@ def test_connections_close_with_the_attachment_and_with_the_instance(place, stor
         attach(connection, storage.pin("a.b", version), place.access)
         assert owner.execute(mine).fetchone() != (0,)
     assert gone()
-
-
-def test_a_writer_that_waits_too_long_for_another_says_so(
-    storage, published, place, postgres, connection, monkeypatch
-) -> None:
-    published("SELECT 1 AS a")
-    candidate = storage.stage(connection, "SELECT 2 AS a")
-    monkeypatch.setattr(postgres_database, "LOCK_SECONDS_MAX", 0.05)
-    with psycopg.connect(postgres) as other:
-        other.execute("SELECT FROM impressions.mesh_pointer FOR UPDATE")
-        with pytest.raises(StorageError, match="another session has held a lock for too long — find it in pg_stat"):
-            place.storage().publish(candidate, stamp={})
-    assert storage.publish(candidate, stamp={}) == storage.current()
-
-
-def test_first_publications_at_once_lose_nothing(place) -> None:
-    def write(partition: str) -> None:
-        with duckdb.connect(config={"threads": 1}) as own:
-            storage = place.storage()
-            storage.publish(
-                storage.stage(own, "SELECT 1 AS n", partition=partition), stamp={"contract_version": "1.0.0"}
-            )
-
-    threads = [threading.Thread(target=write, args=(name,)) for name in "abcdef"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [part.partition for part in place.storage().current().parts] == list("abcdef")
 
 
 def test_products_of_one_database_do_not_meet(postgres, connection) -> None:

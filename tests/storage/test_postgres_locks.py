@@ -1,13 +1,14 @@
-"""Views for psql's users, and the locks of who reads them: no reader holds up a publication or a sweep, and none loses rows."""
+"""Views for psql's users, and locks: no reader holds up a publication or a sweep, and writers wait for each other."""
 
 import threading
 import time
 
+import duckdb
 import psycopg
 import pytest
 
 from mesh_defs.errors import StorageError
-from mesh_defs.storage import postgres_views
+from mesh_defs.storage import postgres_database, postgres_views
 from tests.storage.places import Place, postgres_place
 
 
@@ -140,3 +141,32 @@ def test_a_sweep_leaves_tables_that_it_did_not_make_and_views_of_others(storage,
     storage.sweep(clock.advance(days=1), 0)
     assert owner.execute("SELECT a FROM public.theirs").fetchall() == [(1,)]
     assert owner.execute("SELECT count(*) FROM impressions.data_of_mine, impressions.notes").fetchone() == (0,)
+
+
+def test_a_writer_that_waits_too_long_for_another_says_so(
+    storage, published, place, postgres, connection, monkeypatch
+) -> None:
+    published("SELECT 1 AS a")
+    candidate = storage.stage(connection, "SELECT 2 AS a")
+    monkeypatch.setattr(postgres_database, "LOCK_SECONDS_MAX", 0.05)
+    with psycopg.connect(postgres) as other:
+        other.execute("SELECT FROM impressions.mesh_pointer FOR UPDATE")
+        with pytest.raises(StorageError, match="another session has held a lock for too long — find it in pg_stat"):
+            place.storage().publish(candidate, stamp={})
+    assert storage.publish(candidate, stamp={}) == storage.current()
+
+
+def test_first_publications_at_once_lose_nothing(place) -> None:
+    def write(partition: str) -> None:
+        with duckdb.connect(config={"threads": 1}) as own:
+            storage = place.storage()
+            storage.publish(
+                storage.stage(own, "SELECT 1 AS n", partition=partition), stamp={"contract_version": "1.0.0"}
+            )
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abcdef"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [part.partition for part in place.storage().current().parts] == list("abcdef")
