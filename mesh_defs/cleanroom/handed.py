@@ -7,14 +7,16 @@ It holds heads of ledgers and digests of releases; no number of a release, and n
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mesh_defs.errors import NotFoundError, StorageError
 
 
-def hand_over(file: Path, room: str, kept: Iterable[bytes]) -> None:
-    """Write such a file. StorageError where it cannot be."""
+def hand_over(file: Path, room: str, kept: Sequence[bytes]) -> None:
+    """Write such a file. NotFoundError where nothing is kept, StorageError where it cannot be written."""
+    if not kept:
+        raise NotFoundError("this mesh keeps no signatures to hand over", fix="`mesh room party` does, at each release")
     told = {"format": 1, "room": room, "kept": [base64.b64encode(each).decode() for each in kept]}
     try:
         file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -37,6 +39,6 @@ def _taken(file: Path, room: str) -> tuple[bytes, ...]:
         raise NotFoundError(f"there are no signatures: {error.strerror}", where=str(file), fix=fix) from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise StorageError("these are no kept signatures", where=str(file), fix=fix) from None
-    if of != (1, room):
-        raise StorageError(f"these are not of room '{room}', in format 1", where=str(file), fix=fix)
+    if not kept or of != (1, room):
+        raise StorageError(f"these are no signatures of room '{room}', in format 1", where=str(file), fix=fix)
     return tuple(kept)

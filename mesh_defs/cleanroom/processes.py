@@ -175,7 +175,8 @@ def cosigned_findings(
 
 def kept_signatures(settings: Settings, room: str) -> tuple[bytes, ...]:
     """What this mesh keeps of all parties' signatures: to hand to a party that looks at its own ledger."""
-    return journal_of(settings, "party").kept(folder_of(settings, room).agreement().id)
+    ran = journal_file(settings, "party").is_file()
+    return journal_of(settings, "party").kept(folder_of(settings, room).agreement().id) if ran else ()
 
 
 def journal_of(settings: Settings, role: str) -> Journal:

@@ -128,7 +128,9 @@ def verify(room: str, out: Path | None, handed: tuple[Path, ...], party: str | N
     looked = look(settings)
     findings += looked.findings
     if out is not None:
-        hand_over(out, agreement.id, kept_signatures(settings, room))
+        kept = kept_signatures(settings, room)
+        hand_over(out, agreement.id, kept)
+        click.echo(f"{len(kept):,} signatures are in {out}: hand it to another party", err=True)
     if as_json:
         told = [{"where": each.where, "what": each.what, "fix": each.fix} for each in findings]
         print_json({"sound": not findings, "entries": looked.entries, "handed": len(theirs), "findings": told})

@@ -33,7 +33,11 @@ def test_the_terminal_asks_its_partys_process_and_each_side_sees_its_own(running
         found = told(party, running, "verify", ROOM)
         assert found.returncode == 0, found.stderr
     handed = tmp_path / "kept.json"
-    assert told(AGENCY, running, "verify", ROOM, "--out", str(handed)).returncode == 0
+    assert "signatures are in" in told(AGENCY, running, "verify", ROOM, "--out", str(handed)).stderr
+    nowhere = told(AGENCY, running, "verify", ROOM, "--out", str(tmp_path / "no" / "file"))
+    assert (
+        nowhere.returncode == 3 and "cannot be written: No such file or directory — name another file" in nowhere.stderr
+    )
     journal_of(running.parties.meshes[SHOP], "party").file.unlink()
     settings = running.parties.meshes[SHOP]
     for file in (*settings.home.glob("ledger.*"), *settings.secrets.glob("ledger.*")):
