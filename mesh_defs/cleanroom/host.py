@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import TypeAdapter
 
 from mesh_defs.cleanroom import steps
 from mesh_defs.cleanroom.book import RUN_MAX
@@ -22,7 +21,7 @@ from mesh_defs.cleanroom.rules import question_of, require_valid
 from mesh_defs.cleanroom.runners import Runners
 from mesh_defs.cleanroom.signed import RoomFolder
 from mesh_defs.cleanroom.wire import Message, Speaker, join, party, read, require_answer, require_genuine, vouch
-from mesh_defs.documents.room import digest_of
+from mesh_defs.documents.room import adapter, digest_of
 from mesh_defs.errors import AccessDeniedError, MeshError
 from mesh_defs.model.room import Agreement
 
@@ -121,7 +120,7 @@ class JoinServer:
         key = Ed25519PrivateKey.generate()
         voucher = vouch(self.speaker.key, key, room=agreement.id, agreement=digest, run=start.head.run)
         return {
-            "agreement": TypeAdapter(Agreement).dump_python(agreement, mode="json"),
+            "agreement": adapter().dump_python(agreement, mode="json"),
             "digest": digest,
             "start": base64.b64encode(start.raw).decode(),
             "key": base64.b64encode(key.private_bytes_raw()).decode(),

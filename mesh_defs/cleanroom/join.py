@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mesh_defs.cleanroom.added import TOKEN_BYTES, differ, sortable, token_order
 from mesh_defs.cleanroom.extract import Extract
 from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field
 from mesh_defs.sql.partial import TOKEN
@@ -100,9 +102,8 @@ class Sides:
 
     def chosen(self, analysis: Analysis) -> str:
         """SELECT of whoever asks: each person once for each of the analysis' own groups."""
-        return (
-            f"SELECT DISTINCT {', '.join(self.own_columns(analysis, self.analyst))} {self.read(analysis, self.analyst)}"
-        )
+        distinct = "" if self.as_it_is(analysis, self.analyst) else "DISTINCT "
+        return f"SELECT {distinct}{', '.join(self.own_columns(analysis, self.analyst))} {self.read(analysis, self.analyst)}"
 
     def as_it_is(self, analysis: Analysis, party: str) -> bool:
         """Whether a party's partial has each person once for each of the analysis' own groups: it has no other dimensions."""
@@ -155,18 +156,21 @@ def numbered(partials: Sequence[Partials]) -> list[Partials]:
 
     A number depends on everybody's tokens. What must depend on a person's own rows alone, as noise does, is for `spelt`.
     """
-    chunks = [chunk.dictionary_encode() for column in _tokens(partials) for chunk in column.chunks]
-    unified: Any = pa.chunked_array(chunks).unify_dictionaries().chunks if chunks else []
-    return _with_tokens(partials, [each.indices for each in unified], pa.int32())
+    chunks = [chunk for column in _tokens(partials) for chunk in column.chunks]
+    spelt = [np.frombuffer(chunk.dictionary.buffers()[1] or b"", f"V{TOKEN_BYTES}") for chunk in chunks]
+    tokens = np.concatenate([*spelt, np.empty(0, f"V{TOKEN_BYTES}")])
+    order = token_order(tokens, stable=True)
+    numbers = np.empty(len(tokens), "i4")
+    numbers[order] = np.cumsum(differ([each[order] for each in sortable(tokens)])) - 1
+    each = np.split(numbers, np.cumsum([len(one) for one in spelt]))
+    indices = [pa.array(own[np.asarray(chunk.indices)]) for own, chunk in zip(each, chunks, strict=False)]
+    return _with_tokens(partials, indices, pa.int32())
 
 
 def spelt(partials: Sequence[Partials]) -> list[Partials]:
     """Tokens as they are in each row, not by a dictionary (`parcel.unwrapped`): DuckDB 1.5.5 reads none of bytes."""
-    columns = [column for column in _tokens(partials) if pa.types.is_dictionary(column.type)]
-    if not columns:
-        return list(partials)
-    chunks = [chunk.dictionary_decode() for column in columns for chunk in column.chunks]
-    return _with_tokens(partials, chunks, columns[0].type.value_type)
+    chunks = [chunk.dictionary_decode() for column in _tokens(partials) for chunk in column.chunks]
+    return _with_tokens(partials, chunks, pa.binary(TOKEN_BYTES))
 
 
 def contribute(

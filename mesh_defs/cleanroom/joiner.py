@@ -14,16 +14,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import TypeAdapter
 
 from mesh_defs.cleanroom.channel import Trust, poster
 from mesh_defs.cleanroom.joining import Round, joined, why
 from mesh_defs.cleanroom.parcel import get_ready
 from mesh_defs.cleanroom.wire import Speaker, Voucher, join, read
-from mesh_defs.documents.room import digest_of
+from mesh_defs.documents.room import adapter, digest_of
 from mesh_defs.engine.attached import libraries
 from mesh_defs.engine.confine import Confinement, confine, die_with
-from mesh_defs.model.room import Agreement
 
 _FILE_BYTES_MAX = 1 << 20
 _FILES_MAX = 256
@@ -71,7 +69,7 @@ def _outcome(told: Mapping[str, Any], trust: Trust) -> dict[str, str]:
 
 
 def _round(told: Mapping[str, Any], trust: Trust) -> Round:
-    agreement = TypeAdapter(Agreement).validate_python(told["agreement"])
+    agreement = adapter().validate_python(told["agreement"])
     if digest_of(agreement) != told["digest"]:
         raise ValueError("the agreement did not arrive as it was signed")
     key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(told["key"]))

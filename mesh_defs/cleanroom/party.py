@@ -264,7 +264,7 @@ class PartyServer:
             if extract.of(self.name, agreement):
                 found = partial(extract, agreement, seat, analyst=run.analyst, key=key, versions=mine.versions)
                 layout = layout_of(extract, agreement, self.name, analyst=run.analyst)
-                stated, sent = wrapped(found.table, layout)
+                stated, sent = wrapped(found, layout)
                 parts.append({"extract": number, **stated})
                 blobs += sent
         shown = {} if run.analyst == self.name else self._shown(mine.run, agreement, seat)

@@ -91,7 +91,7 @@ class Room:
 
     def _partials(self, extract: Extract, run: Run, key: str, versions: Versions) -> dict[str, pa.Table]:
         return {
-            name: partial(extract, run.agreement, seat, analyst=run.analyst, key=key, versions=versions).table
+            name: partial(extract, run.agreement, seat, analyst=run.analyst, key=key, versions=versions)
             for name, seat in self.seats.items()
             if extract.of(name, run.agreement)
         }

@@ -76,6 +76,9 @@ def is_genuine(said: Statement, party: Party) -> bool:
     return True
 
 
+_STATEMENT = TypeAdapter(Statement)
+
+
 @dataclass(frozen=True, slots=True)
 class RoomFolder:
     """The files of one room: what a party keeps of it, and sends to the others by whatever means."""
@@ -122,7 +125,7 @@ def _read(file: Path) -> Statement:
         with file.open("rb") as opened:
             body: Any = json.loads(opened.read(_BYTES_MAX))
         known = isinstance(body, dict) and body.pop("format", None) == FORMAT
-        said: Statement | None = TypeAdapter(Statement).validate_python(body) if known else None
+        said: Statement | None = _STATEMENT.validate_python(body) if known else None
     except (OSError, ValueError, RecursionError, ValidationError):
         said = None
     if said is None:

@@ -69,13 +69,13 @@ class World:
         sums: dict[tuple[Any, ...], list[int]] = {}
         for person, row in self._rows[table.name]:
             codes = [self._code(table.dimensions[field.column], row[field.column]) for field in fields]
-            key = (person.to_bytes(16, "big"), *codes)
+            key = (person.to_bytes(12, "big"), *codes)
             rows[key] += 1
             if measured and row["cost"] is not None:
                 total = sums.setdefault(key, [0, 0])
                 total[0] += row["cost"]
                 total[1] += 1
-        columns: dict[str, Any] = {"token": pa.array([key[0] for key in rows], pa.binary())}
+        columns: dict[str, Any] = {"token": pa.array([key[0] for key in rows], pa.binary(12)).dictionary_encode()}
         columns |= {f"d{n}": pa.array([key[n + 1] for key in rows], pa.int16()) for n in range(len(fields))}
         columns["n"] = pa.array([1 if party == "adv" else count for count in rows.values()], pa.int64())
         if measured:
