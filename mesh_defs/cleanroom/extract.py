@@ -107,6 +107,7 @@ def own_of(extract: Extract, agreement: Agreement, seat: Seat, *, analyst: str) 
         within={field: values for field, values in extract.within.items() if field.table in names},
         measures={field: _decimals(field, tables, seat.platform) for field in measures},
         once=once,
+        texts=frozenset(each for each in extract.dimensions if _type(each, tables, seat.platform) == "VARCHAR"),
     )
 
 
@@ -131,11 +132,18 @@ def _within(field: Field, asked: Iterable[Analysis], agreement: Agreement) -> tu
     return tuple(value for value in agreement.domain(field) if value in wanted)
 
 
+def _type(field: Field, tables: Iterable[SharedTable], platform: "Platform") -> str:
+    """The type of a party's own column; "" for one that is not there."""
+    products = [table.product for table in tables if table.name == field.table]
+    columns = (
+        platform.mesh.contracts[each].column(field.column) for each in products if each in platform.mesh.contracts
+    )
+    return next((column.type for column in columns if column), "")
+
+
 def _decimals(field: Field, tables: Iterable[SharedTable], platform: "Platform") -> int:
     (table,) = (table for table in tables if table.name == field.table)
-    contract = platform.mesh.contracts.get(table.product)
-    column = contract.column(field.column) if contract else None
-    found = _WHOLE.fullmatch(column.type) if column else None
+    found = _WHOLE.fullmatch(_type(field, tables, platform))
     agreed = table.measures[field.column].decimals
     if found is None or int(found["scale"] or 0) != agreed:
         what = f"{field} is not of {f'decimals with {agreed} places' if agreed else 'whole numbers'}, or of too many digits"

@@ -3,7 +3,7 @@
 Written from an `Extract` and the agreement alone; no word of an asker is in it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -26,6 +26,7 @@ OTHER = -1
 class Own:
     """What is wanted of one party's tables: dimensions by their codes, measures with their number of decimals.
 
+    `texts` are the dimensions whose columns are VARCHAR.
     `within`: for each dimension that may be narrowed, the values beside which no row counts. `once`: each person counts once
     for each combination of codes, however many rows there are.
     """
@@ -35,6 +36,7 @@ class Own:
     within: Mapping[Field, tuple[DimensionValue, ...]]
     measures: Mapping[Field, int]
     once: bool
+    texts: frozenset[Field] = frozenset()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -64,7 +66,11 @@ def rows_sql(own: Own, shared: Collection[int]) -> str:
         _as(exp.Case(ifs=[apart], default=_hash()), NUMBER),
         *(exp.column(_name(each)) for each in columns),
     ]
-    return write(exp.Select(expressions=shown, from_=_sub(_rows(own), "read"), order=_order(NUMBER, *own.codes)))
+    return write(
+        exp.Select(
+            expressions=shown, from_=_sub(_rows(own, listed=own.texts), "read"), order=_order(NUMBER, *own.codes)
+        )
+    )
 
 
 def partial_sql(own: Own) -> str:
@@ -120,12 +126,18 @@ def _token(person: exp.Expr) -> exp.Expr:
     return call("substr", whole, exp.Literal.number(1), exp.Literal.number(TOKEN_DIGITS))
 
 
-def _rows(own: Own) -> exp.Select:
-    """One row for each row of the join, with codes instead of values. Tables of one party meet by the person alone."""
+def _rows(own: Own, listed: Container[Field] = ()) -> exp.Select:
+    """One row for each row of the join, with codes instead of values. Tables of one party meet by the person alone.
+
+    Values of `listed` dimensions are looked up in a list, which takes DuckDB a fifth of what a CASE does.
+    """
     aliases = {table.name: f"t{n}" for n, table in enumerate(own.tables)}
     persons = [exp.column(_name(table.person), table=_name(aliases[table.name])) for table in own.tables]
     shown = [_as(_cast(persons[0].copy(), "VARCHAR"), PERSON)]
-    shown += [_as(_code(field, own.tables, aliases), f"d{number}") for number, field in enumerate(own.dimensions)]
+    for name, field in zip(own.codes, own.dimensions, strict=True):
+        (domain,) = (table.dimensions[field.column] for table in own.tables if table.name == field.table)
+        code = _place if field in listed else _case
+        shown.append(_as(_cast(code(_column(field, aliases), domain), "SMALLINT"), name))
     if not own.once:
         shown += [_as(_column(field, aliases), f"m{number}") for number, field in enumerate(own.measures)]
     conditions: list[exp.Expr] = [exp.Not(this=exp.Is(this=persons[0].copy(), expression=exp.Null()))]
@@ -152,13 +164,21 @@ def _totals(measures: Mapping[Field, int]) -> Iterator[exp.Expr]:
         yield _as(call("count", measure.copy()), f"c{number}")
 
 
-def _code(field: Field, tables: Sequence[SharedTable], aliases: Mapping[str, str]) -> exp.Expr:
-    (domain,) = (table.dimensions[field.column] for table in tables if table.name == field.table)
+def _case(column: exp.Expr, domain: Sequence[DimensionValue]) -> exp.Expr:
     cases = [
-        exp.If(this=exp.EQ(this=_column(field, aliases), expression=_literal(value)), true=exp.Literal.number(code))
+        exp.If(this=exp.EQ(this=column.copy(), expression=_literal(value)), true=exp.Literal.number(code))
         for code, value in enumerate(domain)
     ]
-    return _cast(exp.Case(ifs=cases, default=exp.Neg(this=exp.Literal.number(-OTHER))), "SMALLINT")
+    return exp.Case(ifs=cases, default=_other())
+
+
+def _place(column: exp.Expr, domain: Sequence[DimensionValue]) -> exp.Expr:
+    place = call("list_position", exp.Array(expressions=[_literal(value) for value in domain]), column)
+    return call("coalesce", exp.Sub(this=place, expression=exp.Literal.number(1)), _other())
+
+
+def _other() -> exp.Expr:
+    return exp.Neg(this=exp.Literal.number(-OTHER))
 
 
 def _column(field: Field, aliases: Mapping[str, str]) -> exp.Column:

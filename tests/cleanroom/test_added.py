@@ -26,7 +26,7 @@ from tests.cleanroom.parties import AGENCY, QUESTION, ROOM, SHOP
 from tests.meshes import PERSON, REGION, contract, grants, refresh, settings_of, sql
 
 TABLE = SharedTable(
-    name="p.t", party="p", product="d.t", person="who", dimensions={"kind": ("a", "b"), "side": (1, 2, 3)}
+    name="p.t", party="p", product="d.t", person="who", dimensions={"kind": ("a", "b's"), "side": (1, 2, 3)}
 )
 KIND, SIDE, UNITS = Field("p.t", "kind"), Field("p.t", "side"), Field("p.t", "units")
 KEYS = {KEY: "key"}
@@ -41,7 +41,8 @@ ENDS = {
 
 
 def own(*dimensions: Field, decimals: int = 0) -> Own:
-    return Own(tables=(TABLE,), dimensions=dimensions, within={}, measures={UNITS: decimals}, once=False)
+    texts = frozenset({KIND} & {*dimensions})
+    return Own(tables=(TABLE,), dimensions=dimensions, within={}, measures={UNITS: decimals}, once=False, texts=texts)
 
 
 def rows_of(connection: duckdb.DuckDBPyConnection, type_: str, rows: int = 500) -> list[tuple[Any, ...]]:
@@ -50,7 +51,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, type_: str, rows: int = 500) 
     connection.execute("CREATE SCHEMA d")
     connection.execute(f"""CREATE TABLE d.t AS SELECT
         CASE WHEN n % 41 > 0 THEN 'who' || CAST(floor(120 * random() * random()) AS INTEGER) END AS who,
-        ['a', 'b', 'other', NULL][1 + CAST(floor(4 * random()) AS INTEGER)] AS kind,
+        ['a', 'b''s', 'B''s', NULL][1 + CAST(floor(4 * random()) AS INTEGER)] AS kind,
         CAST(floor(5 * random()) AS INTEGER) AS side,
         CAST(CASE n % 5 WHEN 0 THEN '{low}' WHEN 1 THEN '{high}' WHEN 2 THEN NULL ELSE CAST(n % 100 AS VARCHAR) END AS {type_})
             AS units FROM range({rows}) AS _(n)""")
@@ -88,7 +89,7 @@ def test_both_ways_come_to_what_python_makes_of_the_rows(
     decimals = 2 if type_ == "DECIMAL(9,2)" else 0
     expected: dict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
     for token, kind, side, units in rows_of(connection, type_):
-        codes = {KIND: {"a": 0, "b": 1}.get(kind, -1), SIDE: {1: 0, 2: 1, 3: 2}.get(side, -1)}
+        codes = {KIND: {"a": 0, "b's": 1}.get(kind, -1), SIDE: {1: 0, 2: 1, 3: 2}.get(side, -1)}
         entry = expected[(bytes.fromhex(token), *(codes[each] for each in dimensions))]
         entry[0] += 1
         entry[1] += 0 if units is None else int(units * 10**decimals)
@@ -121,7 +122,7 @@ def test_persons_who_share_a_hash_are_told_apart(connection: Any) -> None:
     connection.execute("CREATE SCHEMA d")
     connection.execute("CREATE TABLE d.t (who VARCHAR, kind VARCHAR, units INTEGER)")
     for number, who in enumerate(each for pair in pairs for each in pair):
-        connection.execute("INSERT INTO d.t SELECT ?, unnest(['a', 'b', 'a']), ?", [who, number])
+        connection.execute("INSERT INTO d.t SELECT ?, unnest(['a', 'b''s', 'a']), ?", [who, number])
     connection.execute("INSERT INTO d.t SELECT 'who' || n, 'a', n FROM range(500) AS _(n)")
     found = by_numbers(connection, own(KIND))
     assert found is not None and len(found.column("token").unique()) == 500 + 2 * len(pairs)
