@@ -246,6 +246,10 @@ def _who(agreement: Agreement) -> Iterator[Finding]:
         if table.digest is None:
             what = "who asks has not frozen it: nothing may be asked about it"
             yield Finding(where=f"tables.{table.name}", what=what, fix="`mesh room freeze`")
+    counted = {table.party for table in protected_tables(agreement)} if _thresholded(agreement) else set()
+    for name in sorted(counted.intersection(agreement.recipients)):
+        what = f"rows of '{name}' would count in exact answers that it has: the room refuses those, AWS does not"
+        yield Finding(where="recipients", what=what, fix=f"leave '{name}' out of them")
     if not protected_tables(agreement):
         yield Finding(where="tables", what="nothing of the other parties may be asked about", fix="agree on a rule")
 

@@ -91,6 +91,14 @@ def _twins() -> dict[str, Any]:
 
 
 UNSAYABLE = {
+    "who has the answers and did not ask": (
+        _changed("threshold", recipients=["retailer"]),
+        "rows of 'retailer' would count",
+    ),
+    "the same by a template": (
+        _changed("template", recipients=["agency", "retailer"]),
+        "rows of 'retailer' would count",
+    ),
     "two who ask": (_changed("threshold", analysts=["agency", "retailer"]), "2 parties may ask"),
     "threshold beside templates": (_with_rule("template", {"level": "threshold"}), "levels template, threshold"),
     "threshold beside privacy": (_with_rule("privacy", {"level": "threshold"}), "levels privacy, threshold"),

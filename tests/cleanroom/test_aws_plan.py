@@ -1,5 +1,6 @@
 """The requests: of the levels, of templates, of places; always the same ones, and none when there is anything to refuse."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.cleanroom.aws_rooms import (
     a_room,
 )
 
+CLIENT = "777788889999"
 PRIVATE = {**PLACES, "noise_users": 30}
 
 
@@ -74,18 +76,24 @@ def test_a_room_of_thresholds_aggregates(tmp_path: Path) -> None:
 
 
 def test_who_may_ask_and_who_may_have_it_are_members_abilities_and_receivers(tmp_path: Path) -> None:
-    results = {**PLACES["parties"]["retailer"], "results": {"bucket": "retailer-answers"}}
-    without = {name: each for name, each in PLACES["parties"]["agency"].items() if name != "results"}
-    places = {**PLACES, "parties": {"agency": without, "retailer": results}}
-    steps = steps_of(tmp_path, a_document(recipients=["retailer"]), places)
+    client = {"name": "client", "key": base64.b64encode(b"client".ljust(32, b".")).decode()}
+    document = a_document(recipients=["client"], parties=[client, *a_document()["parties"]])
+    agency, retailer = PLACES["parties"]["agency"], PLACES["parties"]["retailer"]
+    has = {"account": CLIENT, "role": f"arn:aws:iam::{CLIENT}:role/rooms", "results": {"bucket": "client-answers"}}
+    places = {**PLACES, "parties": {"agency": agency, "retailer": retailer, "client": has}}
     with pytest.raises(DeclarationError, match="'agency' may not have answers"):
-        steps_of(tmp_path, a_document(recipients=["retailer"]))
+        steps_of(tmp_path, document, places)
+    without = {name: each for name, each in agency.items() if name != "results"}
+    steps = steps_of(tmp_path, document, {**places, "parties": {**places["parties"], "agency": without}})
     made = steps[0].request
-    assert (made["creatorDisplayName"], made["creatorMemberAbilities"]) == ("retailer", ["CAN_RECEIVE_RESULTS"])
-    assert [(each["accountId"], each["memberAbilities"]) for each in made["members"]] == [(AGENCY, ["CAN_QUERY"])]
+    assert (made["creatorDisplayName"], made["creatorMemberAbilities"]) == ("client", ["CAN_RECEIVE_RESULTS"])
+    assert [(each["accountId"], each["memberAbilities"]) for each in made["members"]] == [
+        (RETAILER, []),
+        (AGENCY, ["CAN_QUERY"]),
+    ]
     assert made["autoApprovedChangeRequestTypes"] == []
     receivers = [step.request["analysisRulePolicy"]["v1"] for step in steps if step.name.startswith("receivers/")]
-    assert [each["aggregation"]["allowedResultReceivers"] for each in receivers] == [[RETAILER], [RETAILER]]
+    assert [each["aggregation"]["allowedResultReceivers"] for each in receivers] == [[CLIENT], [CLIENT]]
 
 
 def test_what_who_asks_shares_adds_up_to_nothing(tmp_path: Path) -> None:
