@@ -48,11 +48,8 @@ def by_number(numbers: np.ndarray, tokens: np.ndarray, rows: pa.RecordBatchReade
     found, counts, tables = zip(*(_added_up(block, own) for block in _blocks(rows)), strict=True)
     if not np.array_equal(np.concatenate(found), numbers):
         return None
-    columns, each, order = (
-        pa.concat_tables(tables, promote_options="permissive"),
-        np.concatenate(counts),
-        token_order(tokens),
-    )
+    columns = pa.concat_tables(tables, promote_options="permissive")
+    each, order = np.concatenate(counts), token_order(tokens)
     begins, repeats = np.cumsum(each) - each, each[order]
     places = np.repeat(begins[order] - np.cumsum(repeats) + repeats, repeats) + np.arange(len(columns))
     return _partial(tokens[order], repeats, columns, places)
