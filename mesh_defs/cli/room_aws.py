@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mesh_defs.errors import Finding
     from mesh_defs.model.room import Agreement
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -29,14 +28,14 @@ def aws() -> None:
 
 
 @aws.command()
-@click.argument("room_dir", type=_FOLDER)
+@click.argument("room")
 @click.option("--party", help="Only this party's requests; with --apply, whose account this is.")
-@click.option("--places", type=_FILE, help="Where parties and tables are at AWS.  [default: ROOM_DIR/aws.yaml]")
+@click.option("--places", type=_FILE, help="Where parties and tables are at AWS.  [default: aws.yaml in its folder]")
 @click.option("--apply", "applies", is_flag=True, help="Send them, as the AWS credentials of this environment.")
 @click.option("--yes", is_flag=True, help="With --apply: do not ask first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-def plan(room_dir: Path, party: str | None, places: Path | None, applies: bool, yes: bool, as_json: bool) -> None:
-    """Print the requests that make a room's collaboration at AWS Clean Rooms, in order.
+def plan(room: str, party: str | None, places: Path | None, applies: bool, yes: bool, as_json: bool) -> None:
+    """Print the requests that make a room's collaboration at AWS Clean Rooms, in order. ROOM: its id, or its folder.
 
     Nothing is planned for an agreement that AWS cannot express (exit code 1): each such control is named, and can be waived for
     AWS by all parties together. Without --apply nothing is sent, and the same agreement gives the same text.
@@ -45,11 +44,13 @@ def plan(room_dir: Path, party: str | None, places: Path | None, applies: bool, 
     from mesh_defs.cleanroom.aws_losses import losses_of, refusals
     from mesh_defs.cleanroom.aws_places import read_places
     from mesh_defs.cleanroom.aws_plan import plan as planned
+    from mesh_defs.cleanroom.processes import folder_of
     from mesh_defs.cleanroom.signed import RoomFolder
     from mesh_defs.documents.room import digest_of
     from mesh_defs.errors import DeclarationError
+    from mesh_defs.settings import load_settings
 
-    folder = RoomFolder(room_dir)
+    folder = RoomFolder(Path(room)) if Path(room).is_dir() else folder_of(load_settings(), room)
     agreement = folder.signed() if applies else folder.agreement()
     if (party is not None or applies) and party not in [each.name for each in agreement.parties]:
         raise click.UsageError(f"--party is one of {', '.join(each.name for each in agreement.parties)}")
@@ -64,7 +65,7 @@ def plan(room_dir: Path, party: str | None, places: Path | None, applies: bool, 
     }
     if found := refusals(agreement):
         _refuse(said, found, as_json=as_json)
-    at = read_places(places or room_dir / "aws.yaml", agreement)
+    at = read_places(places or folder.path / "aws.yaml", agreement)
     try:
         steps = planned(agreement, at)
     except DeclarationError as error:

@@ -23,6 +23,7 @@ from tests.cleanroom.aws_rooms import (
     a_document,
     a_room,
 )
+from tests.meshes import make_mesh
 
 CLIENT = "777788889999"
 PRIVATE = {**PLACES, "noise_users": 30}
@@ -314,6 +315,15 @@ def test_the_same_agreement_gives_the_same_bytes(tmp_path: Path) -> None:
     body = json.loads(printed.pop())
     assert (body["unsigned"], body["refused"], len(body["steps"])) == (None, [], 12)
     assert body["waived"] == WAIVED["template"]
+
+
+def test_a_room_of_this_mesh_is_known_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_mesh(tmp_path / "mesh", {})
+    folder = a_room(root / "rooms" / "autumn", a_document())
+    monkeypatch.setenv("MESH_ROOT", str(root))
+    assert run(folder.name, "--json").stdout_bytes == run(str(folder), "--json").stdout_bytes
+    assert json.loads(run(folder.name, "--json").stdout)["room"] == "autumn"
+    assert "there is no room 'winter'" in str(run("winter").exception)
 
 
 def test_a_party_sees_its_own_requests(tmp_path: Path) -> None:
