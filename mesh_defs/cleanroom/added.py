@@ -30,7 +30,7 @@ _LOW = (1 << _HALF) - 1
 _BLOCK_ROWS = 500_000
 
 
-def numbered(persons: pa.Table) -> tuple[np.ndarray, np.ndarray, list[int]]:
+def told_apart(persons: pa.Table) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """Give those of `persons_sql`'s persons who share a number one of their own.
 
     Returns numbers and tokens in the order of the numbers, and the shared ones, for `rows_sql`.

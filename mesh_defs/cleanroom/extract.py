@@ -5,7 +5,7 @@ A run reads not only what its own analysis needs, but what all earlier ones of t
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from mesh_defs.cleanroom.added import by_number, by_token, numbered
+from mesh_defs.cleanroom.added import by_number, by_token, told_apart
 from mesh_defs.errors import AnalysisRejectedError
 from mesh_defs.model.query import EngineName, QueryRequest
 from mesh_defs.model.room import Agreement, Analysis, DimensionValue, Field, SharedTable
@@ -59,6 +59,20 @@ class Seat:
     purpose: str
     engine: EngineName | None = None
 
+    def ask(self, sql: str, versions: Versions, parameters: Mapping[str, str] | None = None) -> "Answer":
+        """Ask the party's own door, for these versions of its products. MeshError when it does not answer."""
+        from mesh_defs.query.run import run_query  # the join needs no door, nor waits for one
+
+        request = QueryRequest(
+            sql=sql,
+            principal=self.principal,
+            purpose=self.purpose,
+            parameters=parameters or {},
+            versions=versions,
+            engine=self.engine,
+        )
+        return run_query(request, self.platform)
+
 
 def token_key(run_key: bytes, run: str) -> str:
     """Derive what a run's tokens are made with from its secret of 32 bytes (HKDF, RFC 5869): 128 bits, in base64.
@@ -89,10 +103,14 @@ def partial(
     """
     own = own_of(extract, agreement, seat, analyst=analyst)
     products = {table.product for table in own.tables}
-    door = _Door(seat, {product: version for product, version in versions.items() if product in products})
+    versions = {product: version for product, version in versions.items() if product in products}
     several = bool(own.codes) or not own.once  # rows of one person
-    found = _by_number(own, door, key) if several and door.engine(products) == "duckdb" else None
-    return by_token(door.table(partial_sql(own), {KEY: key}), own) if found is None else found
+    if several and _engine(products, seat, versions) == "duckdb":
+        found = _by_number(own, seat, versions, key)
+        if found is not None:
+            return found
+    with seat.ask(partial_sql(own), versions, {KEY: key}) as answer:
+        return by_token(answer.table(), own)
 
 
 def own_of(extract: Extract, agreement: Agreement, seat: Seat, *, analyst: str) -> Own:
@@ -152,44 +170,21 @@ def _decimals(field: Field, tables: Iterable[SharedTable], platform: "Platform")
     return agreed
 
 
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """A party's own, through which all is read at the same versions."""
+def _engine(products: Collection[str], seat: Seat, versions: Versions) -> EngineName:
+    """Which engine will answer a question about these products. MeshError when none can."""
+    from mesh_defs.query.bind import find, pin_all
 
-    seat: Seat
-    versions: Versions
-
-    def table(self, sql: str, parameters: Mapping[str, str]) -> pa.Table:
-        with self.ask(sql, parameters) as answer:
-            return answer.table()
-
-    def ask(self, sql: str, parameters: Mapping[str, str]) -> "Answer":
-        from mesh_defs.query.run import run_query  # the join knows extracts, and neither needs a door nor waits for one
-
-        seat = self.seat
-        request = QueryRequest(
-            sql=sql,
-            principal=seat.principal,
-            purpose=seat.purpose,
-            parameters=parameters,
-            versions=self.versions,
-            engine=seat.engine,
-        )
-        return run_query(request, seat.platform)
-
-    def engine(self, products: Iterable[str]) -> EngineName:
-        """Which engine will answer a question about these products. MeshError when none can."""
-        from mesh_defs.query.bind import find, pin_all
-
-        platform = self.seat.platform
-        pins = pin_all(find(tuple(products), platform), platform, versions=self.versions)
-        return platform.plan(self.seat.engine, pins).engine
+    if seat.engine is not None or seat.platform.trino is None:
+        return seat.engine or "duckdb"
+    pins = pin_all(find(tuple(products), seat.platform), seat.platform, versions=versions)
+    return seat.platform.plan(None, pins).engine
 
 
-def _by_number(own: Own, door: _Door, key: str) -> pa.Table | None:
+def _by_number(own: Own, seat: Seat, versions: Versions, key: str) -> pa.Table | None:
     """Half as dear as by tokens. None where the rules let other rows through meanwhile, or more share hashes than is chance."""
-    numbers, tokens, shared = numbered(door.table(persons_sql(own), {KEY: key}))
+    with seat.ask(persons_sql(own), versions, {KEY: key}) as answer:
+        numbers, tokens, shared = told_apart(answer.table())
     if len(shared) > _SHARED_MAX:
         return None
-    with door.ask(rows_sql(own, shared), {KEY: key}) as answer:
+    with seat.ask(rows_sql(own, shared), versions, {KEY: key}) as answer:
         return by_number(numbers, tokens, answer.reader(), own)

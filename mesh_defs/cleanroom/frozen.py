@@ -9,22 +9,13 @@ from contextlib import suppress
 
 from mesh_defs.cleanroom.extract import Seat
 from mesh_defs.errors import AccessDeniedError, MeshError, StorageError
-from mesh_defs.model.query import QueryRequest
 from mesh_defs.model.room import Agreement, SharedTable
-from mesh_defs.query.run import run_query
 from mesh_defs.sql.frozen import content_sql
 
 
 def content_digest(table: SharedTable, seat: Seat, version: str | None = None) -> str:
     """SHA-256 of a table's persons and dimensions, through its party's own door; of the current version when none is named."""
-    request = QueryRequest(
-        sql=content_sql(table),
-        principal=seat.principal,
-        purpose=seat.purpose,
-        versions={table.product: version} if version else {},
-        engine=seat.engine,
-    )
-    with run_query(request, seat.platform) as answer:
+    with seat.ask(content_sql(table), {table.product: version} if version else {}) as answer:
         (found,) = answer.table().column(0).to_pylist()
     if found is None:
         raise StorageError(f"{table.product} is empty", fix="publish it before it is shared")

@@ -44,13 +44,13 @@ def plan(room: str, party: str | None, places: Path | None, applies: bool, yes: 
     from mesh_defs.cleanroom.aws_losses import losses_of, refusals
     from mesh_defs.cleanroom.aws_places import read_places
     from mesh_defs.cleanroom.aws_plan import plan as planned
-    from mesh_defs.cleanroom.processes import folder_of
+    from mesh_defs.cleanroom.rooms import room_at
     from mesh_defs.cleanroom.signed import RoomFolder
     from mesh_defs.documents.room import digest_of
     from mesh_defs.errors import DeclarationError
     from mesh_defs.settings import load_settings
 
-    folder = RoomFolder(Path(room)) if Path(room).is_dir() else folder_of(load_settings(), room)
+    folder = RoomFolder(Path(room)) if Path(room).is_dir() else room_at(load_settings(), room)
     agreement = folder.signed() if applies else folder.agreement()
     if (party is not None or applies) and party not in [each.name for each in agreement.parties]:
         raise click.UsageError(f"--party is one of {', '.join(each.name for each in agreement.parties)}")

@@ -14,7 +14,7 @@ import pytest
 import sqlglot
 
 from mesh_defs.cleanroom import added
-from mesh_defs.cleanroom.added import TOKEN_BYTES, by_number, by_token, numbered
+from mesh_defs.cleanroom.added import TOKEN_BYTES, by_number, by_token, told_apart
 from mesh_defs.cleanroom.extract import Extract, Seat, extracts_of, partial, token_key
 from mesh_defs.cleanroom.rules import Asked, question_of
 from mesh_defs.cleanroom.signed import RoomFolder
@@ -67,7 +67,7 @@ def connection() -> Any:
 
 
 def by_numbers(connection: duckdb.DuckDBPyConnection, wanted: Own) -> pa.Table | None:
-    numbers, tokens, shared = numbered(connection.execute(persons_sql(wanted), KEYS).to_arrow_table())
+    numbers, tokens, shared = told_apart(connection.execute(persons_sql(wanted), KEYS).to_arrow_table())
     return by_number(numbers, tokens, connection.execute(rows_sql(wanted, shared), KEYS).to_arrow_reader(64), wanted)
 
 
@@ -157,7 +157,7 @@ def test_rows_of_others_are_not_added_up(connection: Any, change: str) -> None:
     other = pa.table({"id": pa.array([0], pa.uint64()), "token": ["0" * TOKEN_DIGITS]})
     persons = pa.concat_tables([other, persons]) if change == "a person without rows" else persons.slice(1)
     rows = connection.execute(rows_sql(wanted, []), KEYS).to_arrow_reader()
-    assert by_number(*numbered(persons)[:2], rows, wanted) is None
+    assert by_number(*told_apart(persons)[:2], rows, wanted) is None
 
 
 @pytest.mark.parametrize("shared", [0, 7, 15, 16, 23])
@@ -201,8 +201,8 @@ def test_a_party_sends_the_same_when_its_rows_change_between_its_questions(
         return found, len(platform.ledger.entries(kind="answered", limit=None)) - before
 
     one, asked = sent()
-    whole = numbered
-    monkeypatch.setattr("mesh_defs.cleanroom.extract.numbered", lambda persons: whole(persons.slice(1)))
+    whole = told_apart
+    monkeypatch.setattr("mesh_defs.cleanroom.extract.told_apart", lambda persons: whole(persons.slice(1)))
     other, asked_again = sent()
     assert one.equals(other) and len(one) > 100
     assert (asked, asked_again) == (2, 3)

@@ -323,7 +323,7 @@ def test_a_room_of_this_mesh_is_known_by_its_id(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("MESH_ROOT", str(root))
     assert run(folder.name, "--json").stdout_bytes == run(str(folder), "--json").stdout_bytes
     assert json.loads(run(folder.name, "--json").stdout)["room"] == "autumn"
-    assert "there is no room 'winter'" in str(run("winter").exception)
+    assert "this mesh has no room 'winter'" in str(run("winter").exception)
 
 
 def test_a_party_sees_its_own_requests(tmp_path: Path) -> None:
