@@ -8,7 +8,7 @@ from mesh_defs.cleanroom.processes import journal_of
 from mesh_defs.ledger import open_ledger
 from tests.cleanroom.parties import AGENCY, QUESTION, ROOM, SHOP, plain
 from tests.cleanroom.test_processes import Running, running  # noqa: F401  the fixture
-from tests.cli.test_room import Done, invoked
+from tests.cli.room_terminal import Done, invoked
 
 
 def told(party: str, running: Running, *command: str) -> Done:  # noqa: F811
